@@ -1,0 +1,813 @@
+"""GPT-2 in one file: a transformer that learns to invent names.
+
+wavenet.py joined the letters of its context in a fixed tree, the same for every name. Here each
+letter looks back at all the letters before it and decides, by what they are, which of them matter:
+that is attention. Everything around it is GPT-2 as published, only some 15,000 times smaller; so is
+the way it is trained (AdamW, warm-up, clipping) and the way new text is drawn from it.
+
+    python gpt.py                        train on names.txt, evaluate, sample, draw; under a minute
+    python gpt.py --prompt ma            invent names that begin with "ma"
+    python gpt.py --explain sofia        what the network expects at each letter, and where it looks
+    python gpt.py --data play.txt --stream --block-size 32     learn from one long text
+    python gpt.py --help                 every option and its default
+
+It prints a few samples as they get better, the losses, the loss curve, twenty invented names, and
+at the end one name letter by letter, with the attention of each head.
+
+Papers: Vaswani et al. 2017, "Attention Is All You Need"; Radford et al. 2019, "Language Models are
+Unsupervised Multitask Learners" (GPT-2); Ba et al. 2016, "Layer Normalization"; Hendrycks and
+Gimpel 2016, "Gaussian Error Linear Units"; Press and Wolf 2017, "Using the Output Embedding to
+Improve Language Models"; Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization".
+"""
+import argparse
+import math
+import operator
+import os
+import random
+import sys
+import time
+import unicodedata
+
+# %% 1. Data
+# A network knows only numbers, so text becomes token ids: here each character is a token. One more
+# token, the boundary, stands before and after every document. It tells the model where to begin,
+# and by predicting it the model says "this name is finished".
+
+BOUNDARY = 0  # its id; the characters follow from 1
+
+
+def read_text(path):
+    """The text of a UTF-8 file. Raises ValueError, with what to do about it, if there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read().removeprefix("\ufeff")  # a mark that some editors put in front
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; name a text file that you can open") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    if not text.strip():
+        raise ValueError(f"{path}: empty; put one document on each line")
+    return text
+
+
+class CharTokenizer:
+    """Text to token ids and back, with a token for each character that occurs in `text`."""
+
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.id_of = {char: i for i, char in enumerate(self.chars, start=BOUNDARY + 1)}
+        self.n_vocab = len(self.chars) + 1  # the boundary is one more
+
+    def encode(self, text):
+        """The ids of the characters of `text`. Raises ValueError for one the data never had."""
+        for char in text:
+            if char not in self.id_of:
+                raise ValueError(f"{char!r} never occurs in the data, so the model has no token "
+                                 f"for it; it knows {''.join(self.chars[:60])!r}")
+        return [self.id_of[char] for char in text]
+
+    def decode(self, ids):
+        """The text of `ids`, boundaries left out."""
+        return "".join(self.chars[i - 1] for i in ids if i != BOUNDARY)
+
+
+def split(items):
+    """80% to train on, 10% (dev) to choose by, 10% (test) to look at once, at the very end."""
+    tenth = max(1, len(items) // 10)
+    return items[2 * tenth:], items[:tenth], items[tenth:2 * tenth]
+
+
+def load(path, block_size, seed, stream=False):
+    """The tokenizer of a text file, and a dict of its examples: "train", "dev" and "test".
+
+    An example is a list of ids; all but the last are inputs, all but the first are targets. It is a
+    line of the file between two boundaries, cut to block_size inputs, the lines shuffled; or, from
+    one long text (stream), a window of block_size inputs that begins where the one before ended.
+    Raises ValueError if the file is no text, or too short.
+    """
+    text = read_text(path)
+    if stream:
+        if len(text) < 10 * (block_size + 1):
+            raise ValueError(f"{path}: {len(text)} characters are too few, as a tenth of them must "
+                             f"fill a window of {block_size + 1}: add text or lower --block-size")
+        tokenizer = CharTokenizer(text)
+        parts = [[ids[i:i + block_size + 1] for i in range(0, len(ids) - block_size, block_size)]
+                 for ids in map(tokenizer.encode, split(text))]
+    else:
+        documents = [line.strip() for line in text.split("\n") if line.strip()]
+        if len(documents) < 3:
+            raise ValueError(f"{path}: {len(documents)} documents are too few: train, dev and test "
+                             f"need one each; put one document on each line")
+        random.Random(seed).shuffle(documents)
+        tokenizer = CharTokenizer("".join(documents))
+        parts = [[[BOUNDARY, *tokenizer.encode(document), BOUNDARY][:block_size + 1]
+                  for document in part] for part in split(documents)]
+    return tokenizer, dict(zip(("train", "dev", "test"), parts))
+
+
+# %% 2. A tensor that knows where it came from
+# Training asks one question of every weight: if it grew a little, how would the loss change? The
+# chain rule answers it for all of them in one walk back from the loss, if each number remembers
+# what it was computed from. micrograd.py did this number by number; here whole matrices do it.
+
+
+class Tensor:
+    """A number, a list of numbers or a list of rows, and how to send a gradient back through it.
+
+    `parents` are the tensors it was computed from. `local_backward` takes the gradient of the loss
+    with respect to this tensor and gives that with respect to each parent, in the same order.
+    """
+    __slots__ = ("data", "grad", "parents", "local_backward")
+
+    def __init__(self, data, parents=(), local_backward=None):
+        self.data = data
+        self.grad = None  # d loss / d data, in the shape of data, once backward() has run
+        self.parents = parents
+        self.local_backward = local_backward
+
+    @property
+    def shape(self):
+        """() for a number, (n,) for a list, (n, m) for n rows of m."""
+        shape, data = (), self.data
+        while isinstance(data, list):
+            shape, data = shape + (len(data),), data[0]
+        return shape
+
+    def __add__(self, other):
+        """Elementwise sum of two tensors of one shape."""
+        if self.shape != other.shape:
+            raise ValueError(f"cannot add shapes {self.shape} and {other.shape}")
+        return Tensor(add(self.data, other.data), (self, other), lambda grad: (grad, grad))
+
+    @property
+    def T(self):
+        """The transpose, (n, m) -> (m, n)."""
+        return Tensor(transpose(self.data), (self,), lambda grad: (transpose(grad),))
+
+    def backward(self):
+        """Add d self / d tensor to the .grad of every tensor that this scalar was computed from.
+
+        A tensor may send its gradient on only when it has received all of it, that is, after
+        everything computed from it. `order` lists parents before children, so we go through it
+        backwards. A stack does the walk, not recursion, so the graph may be as deep as it likes.
+        """
+        if self.shape != ():
+            raise ValueError(f"backward() starts from a scalar, not from shape {self.shape}")
+        order, seen, stack = [], set(), [(self, False)]
+        while stack:
+            tensor, parents_done = stack.pop()
+            if parents_done:
+                order.append(tensor)
+            elif tensor not in seen:
+                seen.add(tensor)
+                stack.append((tensor, True))
+                stack.extend((parent, False) for parent in tensor.parents)
+        arrived = {self: 1.0}  # d self / d self
+        for tensor in reversed(order):
+            grad = arrived.pop(tensor)
+            tensor.grad = grad if tensor.grad is None else add(tensor.grad, grad)
+            if tensor.parents:
+                for parent, part in zip(tensor.parents, tensor.local_backward(grad)):
+                    arrived[parent] = add(arrived[parent], part) if parent in arrived else part
+
+
+def add(a, b):
+    """Elementwise sum of two numbers, or of two nested lists of one shape."""
+    if not isinstance(a, list):
+        return a + b
+    return list(map(add if isinstance(a[0], list) else operator.add, a, b))
+
+
+def transpose(rows):
+    """n rows of m numbers -> m rows of n."""
+    return list(map(list, zip(*rows)))
+
+
+# %% 3. Embedding and linear layer
+# The first layer looks up a row of numbers for each token; the rest of the network mixes those
+# numbers. Mixing is dot products, and they are nearly all that a transformer does: `inner` is the
+# one place where they are computed, forward and backward.
+
+
+def inner(a, b):
+    """The dot product of every row of a with every row of b: (n, k), (m, k) -> (n, m).
+
+    It is [[sum(x * y for x, y in zip(p, q)) for q in b] for p in a], but several times as fast.
+    Python spends most of such a sum on wrapping each product in an object of its own; math.dist
+    goes through two rows without making any, and the law of cosines gets the dot product from it:
+    |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. That costs about one of a float's sixteen digits.
+    """
+    a, b = list(map(tuple, a)), list(map(tuple, b))  # math.dist would make tuples each time
+    dist, origin = math.dist, (0.0,) * len(b[0])
+    squares = [(d := dist(q, origin)) * d for q in b]
+    out = []
+    for p in a:
+        square = (d := dist(p, origin)) * d
+        out.append([0.5 * (square + s - (d := dist(p, q)) * d) for s, q in zip(squares, b)])
+    return out
+
+
+def embedding(weight, ids):
+    """Row ids[i] of weight (n, m) for each i: -> (len(ids), m)."""
+    out = [weight.data[i] for i in ids]
+
+    def backward(grad):
+        d_weight = [[0.0] * len(row) for row in weight.data]
+        for i, row in zip(ids, grad):
+            d_weight[i] = add(d_weight[i], row)  # a token that occurs twice is moved twice
+        return (d_weight,)
+    return Tensor(out, (weight,), backward)
+
+
+def linear(x, weight, bias=None):
+    """x (N, n_in) @ weight (n_in, n_out) + bias (n_out) -> (N, n_out)."""
+    out = inner(x.data, zip(*weight.data))  # zip(*rows) goes through the columns
+    if bias is not None:
+        out = [add(row, bias.data) for row in out]
+    parents = (x, weight) if bias is None else (x, weight, bias)
+
+    def backward(grad):  # (N, n_out)
+        columns = list(zip(*grad))
+        d_x = inner(grad, weight.data)           # grad @ weight.T -> (N, n_in)
+        d_weight = inner(zip(*x.data), columns)  # x.T @ grad -> (n_in, n_out)
+        d_bias = list(map(sum, columns))
+        return (d_x, d_weight, d_bias)[:len(parents)]
+    return Tensor(out, parents, backward)
+
+
+# %% 4. Layer norm and GELU
+# Two things keep a deep network trainable. Layer norm brings every row back to mean 0 and variance
+# 1, so that no layer has to cope with numbers that grew or shrank on the way; then it lets the
+# network choose a scale and a shift for each channel. And between two linear layers must stand
+# something bent, or they would be no more than one.
+
+
+def layer_norm(x, weight, bias, eps=1e-5):
+    """Each row of x (N, n) to mean 0 and variance 1, times weight (n), plus bias (n): -> (N, n).
+
+    eps keeps a row of equal numbers from dividing by 0. Ba et al. 2016, equation 4.
+    """
+    n = len(weight.data)
+    normed, scales, out = [], [], []  # the rows as normalised, and 1 / their standard deviations
+    for row in x.data:
+        mean = sum(row) / n
+        centred = [v - mean for v in row]
+        scale = 1 / math.sqrt(sum([v * v for v in centred]) / n + eps)
+        normed.append([v * scale for v in centred])
+        scales.append(scale)
+        out.append([v * w + b for v, w, b in zip(normed[-1], weight.data, bias.data)])
+
+    def backward(grad):
+        d_x, d_weight = [], []
+        for g, row, scale in zip(grad, normed, scales):
+            d_weight.append(list(map(operator.mul, g, row)))
+            d_row = list(map(operator.mul, g, weight.data))
+            # Moving one input also moves the mean and the variance, against it: what d_row has in
+            # common with a shift (its mean) and with a stretch (its part along row) has no effect.
+            shift = sum(d_row) / n
+            stretch = sum(map(operator.mul, d_row, row)) / n
+            d_x.append([scale * (d - shift - stretch * v) for d, v in zip(d_row, row)])
+        return d_x, list(map(sum, zip(*d_weight))), list(map(sum, zip(*grad)))
+    return Tensor(out, (x, weight, bias), backward)
+
+
+def gelu(x):
+    """x times the share of a normal distribution below x, by GPT-2's formula with tanh.
+
+    0.5 x (1 + tanh(a x + b x^3)): about x where x is large, about 0 where it is very negative.
+    Hendrycks and Gimpel 2016, section 2.
+    """
+    a = math.sqrt(2 / math.pi)
+    b = a * 0.044715
+    tanhs = [[math.tanh(v * (a + b * v * v)) for v in row] for row in x.data]
+    out = [[0.5 * v * (1 + t) for v, t in zip(*rows)] for rows in zip(x.data, tanhs)]
+
+    def backward(grad):  # 0.5 (1 + t) + 0.5 v t', with t' = (1 + t) (1 - t) (a + 3 b v^2)
+        return ([[g * 0.5 * (1 + t) * (1 + v * (1 - t) * (a + 3 * b * v * v))
+                  for g, v, t in zip(*rows)] for rows in zip(grad, x.data, tanhs)],)
+    return Tensor(out, (x,), backward)
+
+
+# %% 5. Attention
+# How can a letter use the letters before it? Each position makes three vectors out of its row: a
+# query (what am I looking for?), a key (what do I have?) and a value (what do I pass on?). The dot
+# products of a query with all keys, made weights that sum to 1, say how much of each value it gets.
+# Several heads do this side by side, each on its own slice of the channels, so that one may look
+# for the last vowel while another counts. A position sees itself and what came before, never what
+# comes after: it would only have to copy the answer.
+
+
+def softmax(row):
+    """Any numbers to positive ones that sum to 1, in proportion to their exponentials."""
+    top = max(row)  # subtracted, it cancels out, and no exponential can overflow
+    exps = [math.exp(v - top) for v in row]
+    total = sum(exps)
+    return [e / total for e in exps]
+
+
+def attention(qkv, n_head, lengths, maps=None):
+    """Causal self-attention: qkv (N, 3 * n_embd), rows of query, key, value -> (N, n_embd).
+
+    The N rows are documents laid end to end, of the given lengths; none sees another. Vaswani et
+    al. 2017, equation 1. `maps`, if it is a list, receives the weights (T, T) of each head.
+    """
+    n_embd = len(qkv.data[0]) // 3
+    size = n_embd // n_head  # channels a head
+    scale = 1 / math.sqrt(size)  # a dot product of `size` terms spreads as sqrt(size): undo that
+    heads, out = [], []
+    for T in lengths:
+        columns = list(zip(*qkv.data[len(out):len(out) + T]))  # (3 * n_embd, T)
+        mixed = []
+        for c in range(0, n_embd, size):
+            q, k, v = (columns[c + i:c + i + size] for i in (0, n_embd, 2 * n_embd))  # (size, T)
+            scores = inner(zip(*q), zip(*k))  # (T, T): row t, what position t looks for
+            weights = [softmax([scale * s for s in row[:t]]) + [0.0] * (T - t)  # none to later ones
+                       for t, row in enumerate(scores, start=1)]
+            mixed += inner(v, weights)  # (size, T): at each t, the values averaged by its weights
+            heads.append((q, k, v, weights))
+        out += transpose(mixed)
+    if maps is not None:
+        maps.extend(weights for _, _, _, weights in heads)
+
+    def backward(grad):
+        d_qkv, head = [], iter(heads)
+        for T in lengths:
+            columns = list(zip(*grad[len(d_qkv):len(d_qkv) + T]))  # (n_embd, T)
+            d_queries, d_keys, d_values = [], [], []
+            for c in range(0, n_embd, size):
+                (q, k, v, weights), d_mixed = next(head), columns[c:c + size]
+                d_values += inner(d_mixed, zip(*weights))
+                d_weights = inner(zip(*d_mixed), zip(*v))
+                d_scores = []  # raising all of a row's scores alike changes nothing: hence - mean
+                for w, d in zip(weights, d_weights):
+                    mean = sum(map(operator.mul, w, d))
+                    d_scores.append([scale * p * (x - mean) for p, x in zip(w, d)])
+                d_queries += inner(k, d_scores)
+                d_keys += inner(q, zip(*d_scores))
+            d_qkv += transpose(d_queries + d_keys + d_values)
+        return (d_qkv,)
+    return Tensor(out, (qkv,), backward)
+
+
+# %% 6. The network
+# Token embedding plus position embedding make the residual stream: one row of n_embd numbers for
+# each position. A block reads the stream twice and adds to it twice: attention moves information
+# between positions, then a small network (MLP) works on each position alone. After the last block
+# the stream is compared with every token's embedding: the better the match, the likelier the token.
+# GPT-2 also had dropout; with one pass or a few over the data there is nothing to protect against.
+
+
+class GPT:
+    """GPT-2 (Radford et al. 2019). Its parameters, in a dict, have GPT-2's own names and shapes."""
+
+    def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd, seed):
+        """Random weights. Raises ValueError for a size below 1, or n_embd no multiple of n_head.
+
+        In GPT-2, 768 channels wide, weights start with a spread of 0.02. A sum of n products
+        spreads as sqrt(n), so a narrow network needs larger weights to be as loud: hence the
+        factor. An embedding's row starts with a length of about 1. The two projections that add to
+        the stream are quieter, so that its spread does not depend on the number of blocks.
+        """
+        if min(vocab_size, block_size, n_layer, n_head, n_embd) < 1:
+            raise ValueError("vocab_size, block_size, n_layer, n_head, n_embd must be at least 1")
+        if n_embd % n_head:
+            raise ValueError(f"n_embd {n_embd} is not divisible by n_head {n_head}, and each head "
+                             f"needs as many channels as the next")
+        self.block_size, self.n_layer, self.n_head = block_size, n_layer, n_head
+        rng = random.Random(seed)
+
+        def normal(n_in, n_out, spread):
+            return Tensor([[rng.gauss(0, spread) for _ in range(n_out)] for _ in range(n_in)])
+
+        embedding_spread, spread = 1 / math.sqrt(n_embd), 0.02 * math.sqrt(768 / n_embd)
+        self.params = {"wte.weight": normal(vocab_size, n_embd, embedding_spread),  # t for token
+                       "wpe.weight": normal(block_size, n_embd, embedding_spread)}  # p for position
+        for i in range(n_layer):
+            for name, n_in, n_out in (("attn.c_attn", n_embd, 3 * n_embd),
+                                      ("attn.c_proj", n_embd, n_embd),
+                                      ("mlp.c_fc", n_embd, 4 * n_embd),
+                                      ("mlp.c_proj", 4 * n_embd, n_embd)):
+                quiet = 1 / math.sqrt(2 * n_layer) if name.endswith("c_proj") else 1.0
+                self.params[f"h.{i}.{name}.weight"] = normal(n_in, n_out, quiet * spread)
+                self.params[f"h.{i}.{name}.bias"] = Tensor([0.0] * n_out)
+        for name in [f"h.{i}.ln_{j}" for i in range(n_layer) for j in (1, 2)] + ["ln_f"]:
+            self.params[f"{name}.weight"] = Tensor([1.0] * n_embd)
+            self.params[f"{name}.bias"] = Tensor([0.0] * n_embd)
+
+    def state_dict(self):
+        """GPT-2's parameter names, each with its Tensor."""
+        return dict(self.params)
+
+    def parameters(self):
+        """All parameters, as a list."""
+        return list(self.params.values())
+
+    def __call__(self, ids, lengths=None, maps=None):
+        """ids (T) -> logits (T, vocab_size): at each position, a score for every next token.
+
+        ids may be several documents laid end to end, with their lengths: all of them share the
+        matrix products, and none sees another. `maps`, if it is a list, receives the attention
+        weights of each layer's heads. Raises ValueError for an id or a length out of range.
+        """
+        lengths = [len(ids)] if lengths is None else lengths
+        wte, wpe = self.params["wte.weight"], self.params["wpe.weight"]
+        if not all(1 <= T <= self.block_size for T in lengths) or sum(lengths) != len(ids):
+            raise ValueError(f"{len(ids)} ids in documents of {lengths}: each must have from 1 to "
+                             f"block_size {self.block_size} ids")
+        if not 0 <= min(ids) <= max(ids) < len(wte.data):
+            raise ValueError(f"ids run from {min(ids)} to {max(ids)}; "
+                             f"the model knows 0 to {len(wte.data) - 1}")
+
+        def layer(name):
+            return self.params[f"{name}.weight"], self.params[f"{name}.bias"]
+
+        positions = [t for T in lengths for t in range(T)]
+        x = embedding(wte, ids) + embedding(wpe, positions)                 # (N, n_embd)
+        for i in range(self.n_layer):
+            a = layer_norm(x, *layer(f"h.{i}.ln_1"))
+            a = linear(a, *layer(f"h.{i}.attn.c_attn"))                     # (N, 3 * n_embd)
+            a = attention(a, self.n_head, lengths, maps)                    # (N, n_embd)
+            x = x + linear(a, *layer(f"h.{i}.attn.c_proj"))
+            m = layer_norm(x, *layer(f"h.{i}.ln_2"))
+            m = gelu(linear(m, *layer(f"h.{i}.mlp.c_fc")))                  # (N, 4 * n_embd)
+            x = x + linear(m, *layer(f"h.{i}.mlp.c_proj"))                  # (N, n_embd)
+        return linear(layer_norm(x, *layer("ln_f")), wte.T)                 # (N, vocab_size)
+
+    def generate(self, ids, max_new_tokens, temperature=1.0, top_k=None, rng=random, stop=None):
+        """ids and what the model goes on with: a list of at most max_new_tokens more.
+
+        Each new token is drawn from the model's probabilities. temperature divides the logits:
+        below 1 the likely becomes likelier, at 0 only the likeliest is taken. top_k leaves only the
+        k likeliest to draw from. Past block_size the model looks at the last block_size ids. The
+        token `stop`, once drawn, ends the list and is not in it. Raises ValueError for a
+        temperature below 0 or a top_k below 1.
+        """
+        if not temperature >= 0 or top_k is not None and top_k < 1:
+            raise ValueError(f"temperature {temperature} is below 0 or top_k {top_k} below 1")
+        ids = list(ids)
+        for _ in range(max_new_tokens):
+            logits = self(ids[-self.block_size:]).data[-1]
+            likeliest = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
+            token = likeliest[0]
+            if temperature > 0:
+                probs = softmax([(logits[i] - logits[token]) / temperature for i in likeliest])
+                token = rng.choices(likeliest, probs)[0]
+            if token == stop:
+                break
+            ids.append(token)
+        return ids
+
+
+# %% 7. Loss
+# How wrong is the model? Its surprise at what really came: -log of the probability it gave to it,
+# averaged over all tokens. Knowing nothing costs log(vocab_size), 3.30 nats with 27 tokens;
+# certainty, when right, costs 0.
+
+
+def cross_entropy(logits, targets):
+    """The mean of -log softmax(logits)[target]: logits (N, vocab_size), N ids -> nats a token.
+
+    Raises ValueError if there is not one target a row, each from 0 to vocab_size - 1.
+    """
+    n, vocab_size = logits.shape
+    if len(targets) != n or not 0 <= min(targets) <= max(targets) < vocab_size:
+        raise ValueError(f"targets {targets} do not fit logits of shape {logits.shape}")
+    probs = list(map(softmax, logits.data))
+    # -log p[target], reckoned from the likeliest token, as p[target] may be too small for a float
+    loss = sum(max(row) - row[target] - math.log(max(p))
+               for row, p, target in zip(logits.data, probs, targets)) / n
+
+    def backward(grad):  # d loss / d logit = (p - 1 if it is the target's, else p) / n
+        d_logits = [[grad / n * p for p in row] for row in probs]
+        for row, target in zip(d_logits, targets):
+            row[target] -= grad / n
+        return (d_logits,)
+    return Tensor(loss, (logits,), backward)
+
+
+def loss_of(model, examples):
+    """The loss of a batch of examples, in nats a token, as a scalar Tensor."""
+    inputs = [i for ids in examples for i in ids[:-1]]
+    targets = [i for ids in examples for i in ids[1:]]
+    return cross_entropy(model(inputs, [len(ids) - 1 for ids in examples]), targets)
+
+
+# %% 8. Training
+# The gradient says which way is downhill, for this batch. AdamW makes a good step of it: it
+# averages the gradient over past steps, so that the noise of single batches cancels, and divides it
+# by its usual size, so that a weight with faint gradients learns as fast as one with loud ones.
+
+
+def as_rows(data):
+    """The rows of a matrix; a list of numbers counts as one row."""
+    return data if isinstance(data[0], list) else [data]
+
+
+class AdamW:
+    """Adam with decoupled weight decay. Loshchilov and Hutter 2019, algorithm 2.
+
+    betas say how much of each average outlives a step. The usual ones, 0.9 and 0.999, remember for
+    longer than suits a run of a minute: with 0.8 it ended 0.008 nats lower than with 0.9.
+    """
+
+    def __init__(self, params, betas=(0.8, 0.99), eps=1e-8, weight_decay=0.01):
+        self.params, self.betas, self.eps, self.weight_decay = params, betas, eps, weight_decay
+        self.steps = 0
+        # m and v: the averages of the gradient and of its square, for each weight
+        self.m = [[[0.0] * len(row) for row in as_rows(p.data)] for p in params]
+        self.v = [[[0.0] * len(row) for row in as_rows(p.data)] for p in params]
+
+    def step(self, lr):
+        """Move every parameter against its .grad by about lr, then forget the .grad."""
+        self.steps += 1
+        beta1, beta2 = self.betas
+        new1, new2, sqrt = 1 - beta1, 1 - beta2, math.sqrt
+        # The averages start at 0, so early on they are too small. Dividing m by 1 - beta1^t and v
+        # by 1 - beta2^t mends that; the divisors are the same for all weights, so they go in here.
+        root = sqrt(1 - beta2 ** self.steps)
+        step_size, eps = lr * root / (1 - beta1 ** self.steps), self.eps * root
+        for p, ms, vs in zip(self.params, self.m, self.v):
+            # Only matrices decay: a bias or a gain near 0 would be no simpler than any other.
+            keep = 1 - lr * self.weight_decay if len(p.shape) == 2 else 1.0
+            for w, g, m, v in zip(as_rows(p.data), as_rows(p.grad), ms, vs):
+                for i, d in enumerate(g):
+                    m[i] = mean = beta1 * m[i] + new1 * d
+                    v[i] = square = beta2 * v[i] + new2 * d * d
+                    w[i] = keep * w[i] - step_size * mean / (sqrt(square) + eps)
+            p.grad = None
+
+
+def clip_grad_norm_(params, max_norm):
+    """Scale all gradients together to a length of at most max_norm; gives the length they had.
+
+    One odd batch may have a gradient ten times the usual; it should not make a step of that size.
+    """
+    norm = math.hypot(*(math.hypot(*row) for p in params for row in as_rows(p.grad)))
+    if norm > max_norm:
+        for p in params:
+            shorter = [[g * max_norm / norm for g in row] for row in as_rows(p.grad)]
+            p.grad = shorter if len(p.shape) == 2 else shorter[0]
+    return norm
+
+
+def learning_rate(step, steps, peak, warmup):
+    """Up to `peak` over the first `warmup` steps, while AdamW's averages settle, then down to 0.
+
+    Large steps find the valley, small ones its floor. Steps count from 0; the last is above 0.
+    """
+    return peak * min((step + 1) / (warmup + 1), (steps - step) / (steps - warmup))
+
+
+def train(model, examples, steps, batch_size, lr, weight_decay):
+    """Train the model, yielding each step's loss. Raises FloatingPointError if it is no number.
+
+    The examples are taken in turn, over and over; they should have been shuffled.
+    """
+    params = model.parameters()
+    optimizer = AdamW(params, weight_decay=weight_decay)
+    for step in range(steps):
+        batch = range(step * batch_size, (step + 1) * batch_size)
+        loss = loss_of(model, [examples[i % len(examples)] for i in batch])
+        if not math.isfinite(loss.data):
+            raise FloatingPointError(f"the loss is {loss.data} at step {step + 1}: the steps were "
+                                     f"too large; try --lr {lr / 10:g}")
+        loss.backward()
+        clip_grad_norm_(params, 1.0)
+        optimizer.step(learning_rate(step, steps, lr, warmup=steps // 20))
+        yield loss.data
+
+
+# %% 9. Evaluation
+# The loss on examples that it was trained on tells how much the model has learned; on others, how
+# much of that is about names rather than about those names.
+
+
+def evaluate(model, examples, batch_size=64):
+    """The mean loss over all tokens of the examples, in nats a token."""
+    total = count = 0
+    for i in range(0, len(examples), batch_size):
+        batch = examples[i:i + batch_size]
+        n = sum(len(ids) - 1 for ids in batch)
+        total += n * loss_of(model, batch).data
+        count += n
+    return total / count
+
+
+# %% 10. Pictures
+# What has the network learned? The loss curve shows how fast; a name taken letter by letter shows
+# what it expected and where it was surprised; the attention of each head shows where it looked.
+
+
+def draw_losses(losses, width=64, height=8):
+    """The loss curve in characters: each column is the mean of its share of the steps."""
+    width = min(width, len(losses))
+    cuts = [len(losses) * i // width for i in range(width + 1)]
+    means = [sum(losses[i:j]) / (j - i) for i, j in zip(cuts, cuts[1:])]
+    low, high = min(means), max(means)
+    levels = [round((mean - low) / (high - low or 1) * (height - 1)) for mean in means]
+    lines = ["loss in training, nats a token"]
+    for level in reversed(range(height)):
+        label = f"{low + (high - low) * level / (height - 1):6.2f} ┤"
+        lines.append(label + "".join(" ●"[at == level] for at in levels).rstrip())
+    return "\n".join(lines + ["       └" + "─" * width, f"        steps 1 to {len(losses)}"])
+
+
+def cell(tokenizer, i):
+    """Token i, made visible, in exactly two columns of a terminal."""
+    char = tokenizer.decode([i]) or "·"
+    if ord(char) <= 32:
+        return chr(0x2400 + ord(char)) + " "  # Unicode has pictures of blanks and line ends
+    if not char.isprintable():
+        return "� "
+    if unicodedata.combining(char):
+        return "◌" + char + " "  # an accent needs something to sit on
+    return char if unicodedata.east_asian_width(char) in "WF" else char + " "
+
+
+def draw_surprise(model, tokenizer, ids):
+    """A line for each of ids after the first: how likely the model found it, and what likelier."""
+    lines = ["after  came  probability  surprise, in nats       the three most expected"]
+    for before, came, row in zip(ids, ids[1:], model(ids[:-1]).data):
+        probs = softmax(row)
+        nats = -math.log(probs[came])
+        best = sorted(range(len(probs)), key=probs.__getitem__, reverse=True)[:3]
+        lines.append(f"{cell(tokenizer, before)}     {cell(tokenizer, came)}    "
+                     f"{probs[came]:10.1%}   {nats:5.2f} {'█' * min(16, round(2 * nats)):16} "
+                     + "  ".join(f"{cell(tokenizer, i)}{probs[i]:4.0%}" for i in best))
+    return "\n".join(lines)
+
+
+def draw_attention(model, tokenizer, ids, columns=80):
+    """Each head's attention as a triangle: row by row, how much a token looks at those before."""
+    maps = []
+    model(ids, maps=maps)
+    labels = [cell(tokenizer, i) for i in ids]
+    width = max(len("layer 1, head 1"), 3 + 2 * len(ids))
+    fill = " " * (width - 3 - 2 * len(ids))
+    panels = []
+    for i, weights in enumerate(maps):
+        title = f"layer {i // model.n_head + 1}, head {i % model.n_head + 1}"
+        panels.append([title.ljust(width), "   " + "".join(labels) + fill])
+        for t, (label, row) in enumerate(zip(labels, weights), start=1):
+            shades = "".join(2 * "·░▒▓█"[min(4, int(5 * w))] for w in row[:t])
+            panels[-1].append(f"{label} {shades}{'  ' * (len(ids) - t)}{fill}")
+    across = max(1, (columns + 3) // (width + 3))
+    blocks = [panels[i:i + across] for i in range(0, len(panels), across)]
+    return "\n\n".join("\n".join("   ".join(line).rstrip() for line in zip(*block))
+                       for block in blocks)
+
+
+# %% 11. The command line
+
+
+def number(kind, low, above=False):
+    """A type for argparse: an int or a float that is finite and at least, or above, `low`."""
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value < math.inf or above and value == low:
+            raise argparse.ArgumentTypeError(
+                f"must be a {'whole ' if kind is int else ''}number "
+                f"{'above' if above else 'of at least'} {low}, not {text!r}")
+        return value
+    return parse
+
+
+def make_parser():
+    """The command line, as --help tells it."""
+    parser = argparse.ArgumentParser(
+        prog="gpt.py", description="Train a small GPT-2 on names or any text and sample from it.")
+    names = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
+    size, count, positive = number(int, 1), number(int, 0), number(float, 0, above=True)
+    parser.add_argument("--data", metavar="FILE", default=names,
+                        help="UTF-8 text, one document a line (default: names.txt beside gpt.py)")
+    parser.add_argument("--stream", action="store_true", help="read it as one long text instead")
+    # These defaults learned the most of all that were tried in three quarters of a minute on one
+    # core: wider or deeper networks saw too few names in that time, narrower ones had no room for
+    # what they saw. 4 or 16 documents a step, and rates from 0.006 to 0.01, were as good.
+    for name, kind, default, text in (
+            ("--steps", count, 2400, "training steps"),
+            ("--batch-size", size, 8, "documents a step"),
+            ("--lr", positive, 0.01, "peak learning rate"),
+            ("--weight-decay", number(float, 0), 0.01, "pull of matrices towards 0"),
+            ("--n-layer", size, 1, "blocks"),
+            ("--n-head", size, 4, "attention heads in a block"),
+            ("--n-embd", size, 24, "channels"),
+            ("--block-size", size, 16, "tokens that the model can look at"),
+            ("--seed", int, 42, "where all randomness starts"),
+            ("--eval-docs", count, 2000, "documents of each split to evaluate on, 0 for none"),
+            ("--samples", count, 20, "texts to invent"),
+            ("--temperature", number(float, 0), 1.0, "below 1 plays safe, 0 takes the likeliest"),
+            ("--top-k", size, None, "draw only from the N likeliest tokens")):
+        parser.add_argument(name, metavar="X" if isinstance(default, float) else "N", type=kind,
+                            default=default, help=f"{text} (default: {default or 'all'})")
+    parser.add_argument("--test", action="store_true", help="evaluate on the test split too")
+    parser.add_argument("--prompt", metavar="TEXT", default="",
+                        help="how every sample begins (default: anyhow)")
+    parser.add_argument("--explain", metavar="NAME",
+                        help="text to show letter by letter (default: the first of the dev split)")
+    return parser
+
+
+def show_progress(line, in_a_pipe=True):
+    """Rewrite the last line on a terminal; where there is none, print a plain line or nothing."""
+    if sys.stderr.isatty():
+        print(f"\r{line:60}\r", file=sys.stderr, end="", flush=True)
+    elif in_a_pipe:
+        print(line, file=sys.stderr, flush=True)
+
+
+def main(argv=None):
+    """Train, evaluate, sample and draw."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # where █ cannot be printed, ? will do
+    try:
+        tokenizer, splits = load(args.data, args.block_size, args.seed, args.stream)
+        edge = [] if args.stream else [BOUNDARY]
+        prompt = edge + tokenizer.encode(args.prompt)
+        if not prompt:  # a stream has no boundary to begin with; a line end comes nearest
+            prompt = tokenizer.encode("\n" if "\n" in tokenizer.chars else tokenizer.chars[0])
+        if len(prompt) > args.block_size:
+            raise ValueError(f"--prompt: {args.prompt!r} does not fit into --block-size "
+                             f"{args.block_size}; shorten the one or raise the other")
+        explained = splits["dev"][0]
+        if args.explain is not None:
+            explained = (edge + tokenizer.encode(args.explain) + edge)[:args.block_size + 1]
+            if len(explained) < 2:
+                raise ValueError("--explain: a stream needs at least two characters")
+        model = GPT(tokenizer.n_vocab, args.block_size, args.n_layer, args.n_head, args.n_embd,
+                    args.seed)
+    except ValueError as error:
+        parser.error(str(error))
+
+    examples = [ids for split in splits.values() for ids in split]
+    cut = 0 if args.stream else sum(ids[-1] != BOUNDARY for ids in examples)
+    if cut:
+        print(f"gpt.py: {cut} documents do not fit into --block-size {args.block_size} "
+              f"and were cut", file=sys.stderr)
+    n_params = sum(len(row) for p in model.parameters() for row in as_rows(p.data))
+    print(f"{len(examples)} {'windows' if args.stream else 'documents'}, "
+          f"{tokenizer.n_vocab} tokens, {n_params} parameters")
+
+    rng = random.Random(args.seed)  # sampling has its own, so that watching changes nothing
+    room = 200 if args.stream else args.block_size + 1 - len(prompt)
+
+    def invent(max_new_tokens):
+        return tokenizer.decode(model.generate(prompt, max_new_tokens, args.temperature, args.top_k,
+                                               rng, stop=BOUNDARY))
+
+    def glimpse(step):
+        texts = [invent(60)] if args.stream else [invent(room) for _ in range(5)]
+        print(f"step {step:5}: " + ", ".join(texts).replace("\n", " "), flush=True)
+
+    losses, start = [], time.monotonic()
+    try:
+        glimpse(0)
+        for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr,
+                          args.weight_decay):
+            losses.append(loss)
+            step, recent = len(losses), losses[-100:]
+            left = (time.monotonic() - start) / step * (args.steps - step)
+            show_progress(f"step {step}/{args.steps}  loss {sum(recent) / len(recent):.3f}  "
+                          f"{left:.0f} s left", in_a_pipe=step % max(1, args.steps // 10) == 0)
+            if step in [args.steps * percent // 100 for percent in (1, 5, 20, 50)]:
+                show_progress("", in_a_pipe=False)
+                glimpse(step)
+        show_progress("", in_a_pipe=False)
+    except KeyboardInterrupt:
+        show_progress(f"stopped at step {len(losses)} of {args.steps}; Ctrl-C again quits")
+        print(file=sys.stderr)
+    except FloatingPointError as error:
+        show_progress("", in_a_pipe=False)
+        parser.error(str(error))
+
+    for name in ("train", "dev", "test") if args.test else ("train", "dev"):
+        if args.eval_docs:
+            loss = evaluate(model, splits[name][:args.eval_docs])
+            print(f"{name} loss {loss:.4f}", flush=True)
+    if losses:
+        print("\n" + draw_losses(losses))
+    if args.samples:
+        known = {tokenizer.decode(ids) for ids in splits["train"]}
+        print("\nsamples" + ("" if args.stream else " (* is one of the training documents)"))
+        for _ in range(args.samples):
+            text = invent(room)
+            print(("* " if text in known else "  ") + text, flush=True)
+    print("\nletter by letter: what was expected, and how surprising was what came\n"
+          + draw_surprise(model, tokenizer, explained))
+    print("\nwhere each letter (left) looks for help with the next one\n"
+          + draw_attention(model, tokenizer, explained[:-1]))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # as the shell reports a program ended by Ctrl-C
+    except BrokenPipeError:  # the reader of a pipe, such as head, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
