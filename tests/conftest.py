@@ -1,0 +1,5 @@
+"""Lets the tests import the lessons, from wherever pytest is started."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

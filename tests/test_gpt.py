@@ -1,0 +1,777 @@
+"""gpt.py: every gradient against finite differences, the network against facts, the script as run."""
+import gc
+import io
+import itertools
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+
+import gpt
+import gradcheck
+from gpt import GPT, Tensor
+
+SCRIPT = os.path.abspath(gpt.__file__)
+
+
+def matrix(rng, n, m, spread=1.0):
+    return Tensor([[rng.gauss(0, spread) for _ in range(m)] for _ in range(n)])
+
+
+def vector(rng, n):
+    return Tensor([rng.gauss(0, 1) for _ in range(n)])
+
+
+def weighed(out, seed=7):
+    """A scalar that every number in the matrix `out` has a say in, each with its own weight."""
+    rng = random.Random(seed)
+    weights = [[rng.gauss(0, 1) for _ in row] for row in out.data]
+    total = sum(w * x for ws, row in zip(weights, out.data) for w, x in zip(ws, row))
+    return Tensor(total, (out,), lambda grad: ([[grad * w for w in ws] for ws in weights],))
+
+
+def close(a, b, tolerance=1e-12):
+    return [len(row) for row in a] == [len(row) for row in b] and all(
+        abs(x - y) <= tolerance for p, q in zip(a, b) for x, y in zip(p, q))
+
+
+# --- gradients: every operation, at several shapes ---
+
+@pytest.mark.parametrize("n, m", [(1, 1), (1, 5), (4, 3), (7, 6)])
+def test_gradient_of_add_transpose_and_gelu(n, m):
+    rng = random.Random(n * 10 + m)
+    a, b = matrix(rng, n, m), matrix(rng, n, m, spread=3)
+    gradcheck.check(lambda: weighed(a + b), {"a": a, "b": b})
+    gradcheck.check(lambda: weighed(a + a), {"a": a})
+    gradcheck.check(lambda: weighed(a.T), {"a": a})
+    gradcheck.check(lambda: weighed(gpt.gelu(b)), {"x": b})
+
+
+@pytest.mark.parametrize("ids", [[0], [2, 2, 2], [4, 0, 3, 0]])
+def test_gradient_of_embedding(ids):
+    weight = matrix(random.Random(1), 5, 3)
+    gradcheck.check(lambda: weighed(gpt.embedding(weight, ids)), {"weight": weight})
+
+
+@pytest.mark.parametrize("n, n_in, n_out", [(1, 1, 1), (1, 4, 3), (5, 2, 7), (6, 8, 2)])
+def test_gradient_of_linear(n, n_in, n_out):
+    rng = random.Random(n)
+    x, weight, bias = matrix(rng, n, n_in), matrix(rng, n_in, n_out), vector(rng, n_out)
+    gradcheck.check(lambda: weighed(gpt.linear(x, weight, bias)),
+                    {"x": x, "weight": weight, "bias": bias})
+    gradcheck.check(lambda: weighed(gpt.linear(x, weight)), {"x": x, "weight": weight})
+
+
+@pytest.mark.parametrize("n, m", [(1, 2), (3, 4), (5, 9)])
+def test_gradient_of_layer_norm(n, m):
+    rng = random.Random(m)
+    x, weight, bias = matrix(rng, n, m), vector(rng, m), vector(rng, m)
+    gradcheck.check(lambda: weighed(gpt.layer_norm(x, weight, bias)),
+                    {"x": x, "weight": weight, "bias": bias})
+
+
+@pytest.mark.parametrize("lengths", [[1], [4], [2, 1, 3]])
+@pytest.mark.parametrize("n_head, n_embd", [(1, 3), (2, 4), (3, 3)])
+def test_gradient_of_attention(lengths, n_head, n_embd):
+    qkv = matrix(random.Random(n_embd), sum(lengths), 3 * n_embd)
+    gradcheck.check(lambda: weighed(gpt.attention(qkv, n_head, lengths)), {"qkv": qkv})
+
+
+@pytest.mark.parametrize("n, vocab_size", [(1, 2), (3, 5), (6, 4)])
+def test_gradient_of_cross_entropy(n, vocab_size):
+    rng = random.Random(n)
+    logits = matrix(rng, n, vocab_size, spread=2)
+    targets = [rng.randrange(vocab_size) for _ in range(n)]
+    gradcheck.check(lambda: gpt.cross_entropy(logits, targets), {"logits": logits})
+    # and when the loss is only a part of something larger, its gradient is not 1
+    gradcheck.check(lambda: gpt.cross_entropy(logits, targets)
+                    + gpt.cross_entropy(logits, targets[::-1]), {"logits": logits})
+
+
+def tiny(seed=3, **sizes):
+    """A model small enough to nudge each weight, its biases and gains not at 0 and 1."""
+    model = GPT(**{"vocab_size": 5, "block_size": 4, "n_layer": 2, "n_head": 2, "n_embd": 4,
+                   "seed": seed, **sizes})
+    rng = random.Random(seed)
+    for p in model.parameters():
+        for row in gpt.as_rows(p.data):
+            row[:] = [w + rng.gauss(0, 0.3) for w in row]
+    return model
+
+
+def test_gradient_of_every_parameter_of_a_model_of_two_layers():
+    model = tiny()
+    ids, targets, lengths = [0, 3, 1, 0, 4, 4, 2], [3, 1, 0, 4, 4, 2, 0], [3, 4]
+    count = gradcheck.check(lambda: gpt.cross_entropy(model(ids, lengths), targets),
+                            model.state_dict())
+    # token and position embeddings; per block 12 n^2 weights, 9 n biases, 2 norms; the last norm
+    assert count == 5 * 4 + 4 * 4 + 2 * (12 * 16 + 9 * 4 + 4 * 4) + 2 * 4
+
+
+def test_gradcheck_sees_a_wrong_gradient():
+    a = Tensor([[1.0, 2.0]])
+    wrong = lambda: weighed(Tensor(a.data, (a,), lambda grad: ([[g * 1.00001 for g in grad[0]]],)))
+    with pytest.raises(AssertionError, match=r"gradient of a\[0, 0\]: backward\(\) says"):
+        gradcheck.check(wrong, {"a": a})
+
+
+# --- the tensor ---
+
+def test_backward_adds_to_grad_and_shared_tensors_are_sent_all_of_theirs():
+    a = Tensor(3.0)
+    b = a + a
+    c = b + a + b  # 5 a
+    c.backward()
+    assert (a.grad, b.grad, c.grad) == (5.0, 2.0, 1.0)
+    c.backward()
+    assert (a.grad, b.grad, c.grad) == (10.0, 4.0, 2.0)
+
+
+def test_backward_starts_from_a_scalar_only():
+    with pytest.raises(ValueError, match=r"from a scalar, not from shape \(1, 2\)"):
+        Tensor([[1.0, 2.0]]).backward()
+
+
+def test_shapes():
+    assert Tensor(1.0).shape == ()
+    assert Tensor([1.0, 2.0]).shape == (2,)
+    assert Tensor([[1.0, 2.0, 3.0]]).T.shape == (3, 1)
+    with pytest.raises(ValueError, match=r"\(1, 2\) and \(2, 1\)"):
+        Tensor([[1.0, 2.0]]) + Tensor([[1.0], [2.0]])
+
+
+def test_a_chain_of_100_000_operations():
+    x, one = Tensor(0.0), Tensor(1.0)
+    y = x
+    for _ in range(100_000):
+        y = y + one
+    y.backward()
+    assert (y.data, x.grad, one.grad) == (100_000.0, 1.0, 100_000.0)
+    del y  # taking the graph down must not recurse either
+
+
+def test_a_graph_is_freed_as_it_is_dropped_and_training_does_not_grow():
+    model, examples = tiny(), [[0, 1, 2, 0], [0, 3, 0]]
+    steps = gpt.train(model, examples, 40, 2, 0.01, 0.01)
+    for _ in range(10):
+        next(steps)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sys.getallocatedblocks()
+        for _ in range(20):
+            next(steps)
+        assert sys.getallocatedblocks() - before < 500  # a step's graph has thousands
+        assert gc.collect() == 0  # no reference cycle was left behind
+    finally:
+        gc.enable()
+
+
+# --- the layers ---
+
+@pytest.mark.parametrize("n, m, k", [(1, 1, 1), (2, 5, 3), (7, 4, 30)])
+def test_inner_is_every_dot_product(n, m, k):
+    rng = random.Random(k)
+    a, b = matrix(rng, n, k, 10).data, matrix(rng, m, k, 0.1).data
+    plain = [[math.fsum(x * y for x, y in zip(p, q)) for q in b] for p in a]
+    assert close(gpt.inner(a, b), plain, 1e-11)  # 1e-15 of |p|^2 + |q|^2, at most some 10^4
+    with pytest.raises(ValueError):
+        gpt.inner([[1.0, 2.0]], [[1.0]])
+
+
+def test_softmax():
+    rng = random.Random(5)
+    for _ in range(20):
+        row = [rng.gauss(0, 5) for _ in range(9)]
+        probs = gpt.softmax(row)
+        assert abs(sum(probs) - 1) < 1e-12 and min(probs) > 0
+        assert close([probs], [gpt.softmax([v + 100 for v in row])])
+    assert gpt.softmax([0.0, math.log(3)]) == pytest.approx([0.25, 0.75])
+    assert gpt.softmax([-1e6, 1e6]) == [0.0, 1.0]
+
+
+def test_layer_norm_gives_mean_0_and_variance_1():
+    rng = random.Random(2)
+    x = matrix(rng, 6, 50, spread=100)
+    out = gpt.layer_norm(x, Tensor([1.0] * 50), Tensor([0.0] * 50))
+    for row in out.data:
+        assert abs(sum(row) / 50) < 1e-12
+        assert abs(sum(v * v for v in row) / 50 - 1) < 1e-6
+    shifted = gpt.layer_norm(x, Tensor([2.0] * 50), Tensor([3.0] * 50))
+    assert close(shifted.data, [[2 * v + 3 for v in row] for row in out.data])
+    flat = gpt.layer_norm(Tensor([[5.0] * 50]), Tensor([1.0] * 50), Tensor([0.0] * 50))
+    assert flat.data == [[0.0] * 50]
+
+
+def test_gelu_is_close_to_its_definition_with_the_normal_distribution():
+    points = [v / 10 for v in range(-60, 61)]
+    for v, out in zip(points, gpt.gelu(Tensor([points])).data[0]):
+        assert abs(out - v * 0.5 * (1 + math.erf(v / math.sqrt(2)))) < 5e-4
+    # the tanh formula itself, as torch.nn.functional.gelu(approximate="tanh") has it
+    assert gpt.gelu(Tensor([[1.0, -1.0, 3.0]])).data[0] == pytest.approx(
+        [0.8411919906082768, -0.15880800939172324, 2.996362607918227], abs=1e-14)
+
+
+def test_attention_worked_by_hand():
+    # One head of one channel. q = 1 everywhere, so position 1 weighs keys 0 and log 3 as 1 : 3.
+    qkv = Tensor([[1.0, 0.0, 10.0], [1.0, math.log(3), 20.0]])
+    maps = []
+    out = gpt.attention(qkv, 1, [2], maps)
+    assert close(out.data, [[10.0], [0.25 * 10 + 0.75 * 20]], 1e-9)
+    assert close(maps[0], [[1.0, 0.0], [0.25, 0.75]])
+    # Four channels a head: scores are halved (divided by the root of 4) before the softmax.
+    q, k = [1.0, 1.0, 0.0, 0.0], [math.log(3), math.log(3), 0.0, 0.0]
+    maps = []
+    gpt.attention(Tensor([q + [0.0] * 8, q + k + [0.0] * 4]), 1, [2], maps)
+    assert close(maps[0], [[1.0, 0.0], [0.25, 0.75]])
+
+
+def test_attention_rows_sum_to_1_and_see_nothing_later():
+    maps = []
+    gpt.attention(matrix(random.Random(1), 9, 12), 2, [4, 5], maps)
+    assert [len(weights) for weights in maps] == [4, 4, 5, 5]  # two heads of each document
+    for weights in maps:
+        for t, row in enumerate(weights):
+            assert abs(sum(row) - 1) < 1e-12
+            assert min(row[:t + 1]) > 0 and not any(row[t + 1:])
+
+
+def test_cross_entropy():
+    assert gpt.cross_entropy(Tensor([[0.0] * 27] * 3), [0, 5, 26]).data == pytest.approx(math.log(27))
+    assert gpt.cross_entropy(Tensor([[math.log(3), 0.0]]), [1]).data == pytest.approx(math.log(4))
+    # far beyond where exp overflows or vanishes
+    assert gpt.cross_entropy(Tensor([[0.0, 1e4]]), [0]).data == 1e4
+    assert gpt.cross_entropy(Tensor([[0.0, 1e4]]), [1]).data == 0.0
+    for targets in ([0, 1], [2], [-1]):
+        with pytest.raises(ValueError, match="do not fit logits"):
+            gpt.cross_entropy(Tensor([[0.0, 0.0]]), targets)
+
+
+# --- the network ---
+
+def test_the_network_is_gpt2():
+    """Logits, loss and gradients that Hugging Face transformers gave for the same weights.
+
+    GPT2LMHeadModel in float64; the k-th parameter by name holds 0.5 sin(3 k + i) at its i-th place,
+    with 1 added to a layer norm's weights.
+    """
+    model = GPT(vocab_size=7, block_size=6, n_layer=2, n_head=2, n_embd=8, seed=0)
+    params = model.state_dict()
+    for k, name in enumerate(sorted(params)):
+        values = (0.5 * math.sin(3 * k + i) + (".ln_" in "." + name and name.endswith("weight"))
+                  for i in itertools.count())
+        for row in gpt.as_rows(params[name].data):
+            row[:] = [next(values) for _ in row]
+    ids = [0, 3, 5, 1, 6, 2]
+    logits = model(ids).data
+    assert logits[0] == pytest.approx([
+        -0.17492170452709357, -3.166435567238857, 1.0963546686991936, 2.8473962845149288,
+        -1.9249471800260791, -2.2872365249677493, 2.5905331634482853], abs=1e-12)
+    assert logits[5] == pytest.approx([
+        -3.3804579459613127, -0.19601566545358126, 3.4374985178623403, -0.8042966356784776,
+        -3.2034481424955956, 1.7365002617529761, 2.6981264489081465], abs=1e-12)
+    loss = gpt.cross_entropy(model(ids[:-1]), ids[1:])
+    assert loss.data == pytest.approx(4.294286940997911, abs=1e-12)
+    loss.backward()
+    for name, length, second in (
+            ("wte.weight", 6.42552519249423, -0.08884965279335048),
+            ("wpe.weight", 6.351982640970779, -0.16577795567299639),
+            ("h.0.attn.c_attn.weight", 16.519967087365714, 0.05676685116326975),
+            ("h.1.mlp.c_proj.weight", 2.0157543892102767, 0.05173230885966191),
+            ("h.0.ln_1.weight", 0.33821726419243137, 0.12339608695832271),
+            ("ln_f.bias", 0.7389581330008319, -0.08687720500484275)):
+        grads = gpt.as_rows(params[name].grad)
+        assert math.hypot(*(g for row in grads for g in row)) == pytest.approx(length, abs=1e-11)
+        assert grads[0][1] == pytest.approx(second, abs=1e-12)
+
+
+def test_names_and_shapes_are_gpt2s():
+    shapes = {name: p.shape for name, p in GPT(11, 9, 2, 2, 6, 0).state_dict().items()}
+    expected = {"wte.weight": (11, 6), "wpe.weight": (9, 6), "ln_f.weight": (6,), "ln_f.bias": (6,)}
+    for i in (0, 1):
+        expected.update({
+            f"h.{i}.ln_1.weight": (6,), f"h.{i}.ln_1.bias": (6,),
+            f"h.{i}.attn.c_attn.weight": (6, 18), f"h.{i}.attn.c_attn.bias": (18,),
+            f"h.{i}.attn.c_proj.weight": (6, 6), f"h.{i}.attn.c_proj.bias": (6,),
+            f"h.{i}.ln_2.weight": (6,), f"h.{i}.ln_2.bias": (6,),
+            f"h.{i}.mlp.c_fc.weight": (6, 24), f"h.{i}.mlp.c_fc.bias": (24,),
+            f"h.{i}.mlp.c_proj.weight": (24, 6), f"h.{i}.mlp.c_proj.bias": (6,)})
+    assert shapes == expected
+
+
+def test_initial_weights():
+    params = GPT(50, 50, 2, 4, 48, 1).state_dict()
+
+    def spread(name):
+        numbers = [w for row in params[name].data for w in row]
+        return math.sqrt(sum(w * w for w in numbers) / len(numbers))
+
+    assert spread("wte.weight") == pytest.approx(1 / math.sqrt(48), rel=0.05)
+    assert spread("wpe.weight") == pytest.approx(1 / math.sqrt(48), rel=0.05)
+    assert spread("h.0.attn.c_attn.weight") == pytest.approx(0.08, rel=0.05)  # 0.02 * sqrt(16)
+    assert spread("h.1.mlp.c_fc.weight") == pytest.approx(0.08, rel=0.05)
+    for name in ("h.0.attn.c_proj.weight", "h.1.mlp.c_proj.weight"):
+        assert spread(name) == pytest.approx(0.04, rel=0.05)  # by the root of 2 * 2 layers
+    assert set(params["h.0.ln_1.weight"].data) == set(params["ln_f.weight"].data) == {1.0}
+    assert all(set(p.data) == {0.0} for name, p in params.items() if name.endswith("bias"))
+    same, other = GPT(50, 50, 2, 4, 48, 1), GPT(50, 50, 2, 4, 48, 2)
+    assert same.params["wte.weight"].data == params["wte.weight"].data
+    assert other.params["wte.weight"].data != params["wte.weight"].data
+
+
+def test_a_changed_token_changes_no_earlier_logit():
+    model = tiny(vocab_size=9, block_size=8)
+    ids = [0, 5, 2, 7, 1, 3]
+    before = model(ids).data
+    for t in range(len(ids)):
+        changed = ids[:t] + [8] + ids[t + 1:]
+        after = model(changed).data
+        assert after[:t] == before[:t]
+        assert all(after[i] != before[i] for i in range(t, len(ids)))
+
+
+def test_a_batch_is_its_documents_taken_one_by_one():
+    model, examples = tiny(), [[0, 3, 1, 0], [0, 4, 4, 2, 1], [0, 0]]
+    gpt.loss_of(model, examples).backward()
+    together = {name: p.grad for name, p in model.state_dict().items()}
+    loss, tokens = 0.0, sum(len(ids) - 1 for ids in examples)
+    for p in model.parameters():
+        p.grad = None
+    for ids in examples:
+        alone = gpt.loss_of(model, [ids])
+        share = (len(ids) - 1) / tokens
+        Tensor(share * alone.data, (alone,), lambda grad: (grad * share,)).backward()
+        loss += share * alone.data
+    assert gpt.loss_of(model, examples).data == pytest.approx(loss, abs=1e-12)
+    assert gpt.evaluate(model, examples, batch_size=2) == pytest.approx(loss, abs=1e-12)
+    for name, p in model.state_dict().items():
+        assert close(gpt.as_rows(p.grad), gpt.as_rows(together[name])), name
+
+
+@pytest.mark.parametrize("sizes, message", [
+    (dict(n_head=3), "n_embd 4 is not divisible by n_head 3"), (dict(n_layer=0), "at least 1"),
+    (dict(vocab_size=0), "at least 1"), (dict(block_size=-1), "at least 1")])
+def test_a_model_refuses_sizes(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(**sizes)
+
+
+@pytest.mark.parametrize("ids, lengths, message", [
+    ([5], None, "ids run from 5 to 5; the model knows 0 to 4"), ([-1, 2], None, "from -1 to 2"),
+    ([], None, "0 ids"), ([0] * 5, None, "from 1 to block_size 4"),
+    ([0, 1, 2], [1, 1], r"3 ids in documents of \[1, 1\]"), ([0, 1], [2, 0], "from 1 to")])
+def test_a_model_refuses_ids(ids, lengths, message):
+    with pytest.raises(ValueError, match=message):
+        tiny()(ids, lengths)
+
+
+# --- generation ---
+
+def test_generate_greedy_top_k_and_temperature():
+    model = tiny()
+    greedy = model.generate([0], 8, temperature=0)
+    ids = [0]
+    for _ in range(8):  # past block_size 4, the model looks at the last 4
+        logits = model(ids[-4:]).data[-1]
+        ids.append(logits.index(max(logits)))
+    assert greedy == ids
+    assert model.generate([0], 8, 1.0, top_k=1, rng=random.Random(1)) == greedy
+    assert model.generate([0], 8, 1e-320, rng=random.Random(1)) == greedy
+    stop = greedy[3]
+    assert model.generate([0], 8, 0, stop=stop) == greedy[:greedy.index(stop, 1)]
+    assert model.generate([0, 1], 0) == [0, 1]
+    first, again = (model.generate([0], 8, rng=random.Random(5)) for _ in range(2))
+    assert first == again != model.generate([0], 8, rng=random.Random(6))
+
+
+def test_generate_draws_in_proportion_to_the_probabilities():
+    model, rng = tiny(), random.Random(1)
+    logits = model([0]).data[0]
+    for temperature, top_k in ((1.0, None), (0.5, None), (2.0, 3)):
+        kept = sorted(logits, reverse=True)[:top_k]
+        probs = [p if logit in kept else 0.0 for logit, p in
+                 zip(logits, gpt.softmax([logit / temperature for logit in logits]))]
+        counts = [0] * 5
+        for _ in range(3000):
+            counts[model.generate([0], 1, temperature, top_k, rng)[1]] += 1
+        for count, p in zip(counts, probs):
+            assert abs(count / 3000 - p / sum(probs)) < 0.04  # over four standard deviations
+
+
+@pytest.mark.parametrize("temperature, top_k", [(-1.0, None), (math.nan, None), (1.0, 0)])
+def test_generate_refuses(temperature, top_k):
+    with pytest.raises(ValueError, match="temperature|top_k"):
+        tiny().generate([0], 1, temperature, top_k)
+
+
+# --- training ---
+
+def test_adamw_agrees_with_pytorch():
+    """torch.optim.AdamW, betas (0.8, 0.99): a matrix with weight decay 0.1, a bias without."""
+    w, b = Tensor([[1.0, -2.0]]), Tensor([0.5])
+    optimizer = gpt.AdamW([w, b], betas=(0.8, 0.99), weight_decay=0.1)
+    for gw, gb, expected_w, expected_b in (
+            ([0.3, -4.0], 2.0, [0.8900000033333332, -1.88000000025], 0.4000000005),
+            ([-0.1, 1.0], 0.0, [0.8462465975607062, -1.8191848743874477], 0.33698754268250275),
+            ([0.2, 0.0], -1.0, [0.7784862343533736, -1.7705477623202173], 0.3280718819769982)):
+        w.grad, b.grad = [gw], [gb]
+        optimizer.step(0.1)
+        assert w.data[0] == pytest.approx(expected_w, abs=1e-12)
+        assert b.data == pytest.approx([expected_b], abs=1e-12)
+        assert w.grad is None and b.grad is None
+
+
+def test_adamw_by_hand():
+    # The first step has the size of lr whatever the gradient's, after the decay of 0.1 * 0.1.
+    w = Tensor([[1.0, 1.0]])
+    w.grad = [[1e-3, -1e3]]
+    gpt.AdamW([w], eps=0.0, weight_decay=0.1).step(0.1)
+    assert w.data[0] == pytest.approx([0.99 - 0.1, 0.99 + 0.1])
+
+
+def test_clipping():
+    w, b = Tensor([[1.0, 1.0]]), Tensor([1.0])
+    w.grad, b.grad = [[3.0, 0.0]], [-4.0]
+    assert gpt.clip_grad_norm_([w, b], 10.0) == 5.0
+    assert (w.grad, b.grad) == ([[3.0, 0.0]], [-4.0])
+    assert gpt.clip_grad_norm_([w, b], 1.0) == 5.0
+    assert w.grad == [pytest.approx([0.6, 0.0])] and b.grad == pytest.approx([-0.8])
+    shared = [[3.0, 4.0]]  # as the two sides of a sum share their gradient
+    w, v = Tensor([[1.0, 1.0]]), Tensor([[1.0, 1.0]])
+    w.grad = v.grad = shared
+    gpt.clip_grad_norm_([w, v], math.sqrt(50) / 2)
+    assert w.grad == v.grad == [pytest.approx([1.5, 2.0])]
+
+
+def test_learning_rate():
+    rates = [gpt.learning_rate(step, 10, 0.4, warmup=3) for step in range(10)]
+    assert rates[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert rates[3:] == pytest.approx([0.4 * (10 - s) / 7 for s in range(3, 10)])
+    assert gpt.learning_rate(0, 1, 0.4, warmup=0) == 0.4
+
+
+def test_one_repeated_document_is_learned_to_near_zero():
+    model = GPT(6, 5, 1, 2, 8, seed=1)
+    example = [0, 3, 1, 3, 5, 0]  # a 3 comes twice, and only what stood before tells what follows
+    losses = list(gpt.train(model, [example], 300, 1, 0.03, 0.0))
+    assert losses[0] > 1.5 and losses[-1] < 0.001
+    assert model.generate([0], 5, temperature=0) == example
+
+
+def test_training_takes_the_examples_in_turn():
+    examples, seen = [[0, 1], [0, 2], [0, 3]], []
+
+    class Spy(GPT):
+        def __call__(self, ids, lengths=None, maps=None):
+            seen.append(lengths)
+            return super().__call__(ids, lengths, maps)
+
+    examples = [[0, 1], [0, 1, 2], [0, 1, 2, 3]]
+    list(gpt.train(Spy(5, 4, 1, 1, 4, 0), examples, 3, 2, 0.01, 0.0))
+    assert seen == [[1, 2], [3, 1], [2, 3]]
+
+
+def test_a_loss_that_is_no_number_stops_training():
+    model = tiny()
+    with pytest.raises(FloatingPointError, match="the loss turned into NaN.* try a smaller --lr"):
+        list(gpt.train(model, [[0, 1, 2, 0]], 5, 1, 1e300, 0.0))
+    for use in (lambda: model.generate([0], 3), lambda: gpt.evaluate(model, [[0, 1]])):
+        with pytest.raises(FloatingPointError):
+            use()
+
+
+# --- data ---
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return str(path)
+
+
+def test_documents(tmp_path):
+    path = write(tmp_path / "a.txt", "\ufeffab\r\n\r\n  ba \r\nabcab\n" + "c\n" * 17)
+    tokenizer, splits = gpt.load(path, 4, seed=1)
+    assert tokenizer.chars == ["a", "b", "c"] and tokenizer.n_vocab == 4
+    assert [len(splits[name]) for name in ("train", "dev", "test")] == [16, 2, 2]
+    everything = sorted(splits["train"] + splits["dev"] + splits["test"])
+    # the longest is cut to four inputs and their targets; its end is not among them
+    assert everything == [[0, 1, 2, 0], [0, 1, 2, 3, 1], [0, 2, 1, 0]] + [[0, 3, 0]] * 17
+    assert gpt.load(path, 4, seed=1)[1] == splits != gpt.load(path, 4, seed=2)[1]
+
+
+def test_splits_share_nothing_and_lose_nothing():
+    for n in (3, 9, 10, 25, 1000):
+        train, dev, test = gpt.split(list(range(n)))
+        assert sorted(train + dev + test) == list(range(n))
+        assert len(dev) == len(test) == max(1, n // 10)
+
+
+def test_a_stream_is_cut_into_windows(tmp_path):
+    text = "".join(chr(97 + i % 26) for i in range(100))
+    tokenizer, splits = gpt.load(write(tmp_path / "a.txt", text), 4, 0, stream=True)
+    assert [len(splits[name]) for name in ("train", "dev", "test")] == [19, 2, 2]
+    assert [tokenizer.decode(ids) for ids in splits["dev"]] == ["abcde", "efghi"]
+    assert [tokenizer.decode(ids) for ids in splits["test"]] == ["klmno", "opqrs"]
+    assert tokenizer.decode(splits["train"][0]) == "uvwxy"
+    assert all(len(ids) == 5 for part in splits.values() for ids in part)
+
+
+def test_tokenizer():
+    tokenizer = gpt.CharTokenizer("hello wörld")
+    ids = tokenizer.encode("dröl")
+    assert tokenizer.decode([0, *ids, 0]) == "dröl" and 0 not in ids
+    with pytest.raises(ValueError, match="'x' never occurs in the data"):
+        tokenizer.encode("hex")
+
+
+# --- pictures ---
+
+def columns(line):
+    """How many columns of a terminal a line takes."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+               for c in line)
+
+
+def test_loss_curve():
+    picture = gpt.draw_losses([3.0] * 50 + [2.0] * 50, width=10, height=3).split("\n")
+    assert picture == ["loss in training, nats a token", "  3.00 ┤●●●●●", "  2.50 ┤",
+                       "  2.00 ┤     ●●●●●", "       └──────────", "        steps 1 to 100"]
+    assert "●" in gpt.draw_losses([1.0]) and gpt.draw_losses([2.0] * 5).count("●") == 5
+
+
+def test_surprise():
+    text = "ab愛 é\u0301"
+    tokenizer = gpt.CharTokenizer(text)
+    model = GPT(tokenizer.n_vocab, 8, 1, 2, 4, 0)
+    ids = [0, *tokenizer.encode(text), 0]
+    head, *lines = gpt.draw_surprise(model, tokenizer, ids).split("\n")
+    assert len(lines) == len(ids) - 1
+    for line, came, row in zip(lines, ids[1:], model(ids[:-1]).data):
+        p = gpt.softmax(row)[came]
+        assert f" {p:.1%} " in line and f" {-math.log(p):.2f} " in line
+        assert gpt.cell(tokenizer, came) in line
+    assert len({columns(line[:line.index("%")]) for line in lines}) == 1  # the columns line up
+    assert max(columns(line) for line in lines) <= 80
+
+
+@pytest.mark.parametrize("text", ["anna", "愛子", "a b\tc", "e\u0301", "\u200d\x9b"])
+def test_attention_picture(text):
+    tokenizer = gpt.CharTokenizer(text)
+    model = GPT(tokenizer.n_vocab, 8, 2, 3, 6, 0)
+    ids = [0, *tokenizer.encode(text)]
+    picture = gpt.draw_attention(model, tokenizer, ids)
+    assert re.findall(r"layer \d, head \d", picture) == [
+        f"layer {i}, head {j}" for i in (1, 2) for j in (1, 2, 3)]
+    lines = picture.split("\n")
+    assert max(map(columns, lines)) <= 80
+    assert all(c.isprintable() or c == "\n" for c in picture)
+    titles = lines[0]
+    for start in (match.start() for match in re.finditer("layer", titles)):
+        for line in lines[1:len(ids) + 2]:  # no panel runs into the next
+            taken = [columns(line[:i]) for i, c in enumerate(line) if c != " "]
+            assert start - 1 not in taken and start - 3 not in taken
+    assert columns(lines[1].rstrip()) > titles.rindex("layer") + 2 * len(ids)
+
+
+def test_attention_shades():
+    class Fixed:
+        n_head = 1
+
+        def __call__(self, ids, maps):
+            maps.append([[1.0, 0.0, 0.0], [0.1, 0.9, 0.0], [0.3, 0.5, 0.7]])
+
+    picture = gpt.draw_attention(Fixed(), gpt.CharTokenizer("ab"), [0, 1, 2]).split("\n")
+    assert picture == ["layer 1, head 1", "   · a b", "·  ██", "a  ··██", "b  ░░▒▒▓▓"]
+
+
+# --- the script ---
+
+SMALL = ["--steps", "30", "--n-embd", "8", "--n-head", "2", "--batch-size", "2", "--samples", "3",
+         "--eval-docs", "20"]
+
+
+def run(*args, **kwargs):
+    return subprocess.run([sys.executable, SCRIPT, *args], capture_output=True, text=True,
+                          encoding="utf-8", timeout=60, **kwargs)
+
+
+def test_the_script_trains_evaluates_samples_and_draws():
+    done = run(*SMALL, "--test", "--prompt", "ma", "--explain", "sofia")
+    assert done.returncode == 0, done.stderr
+    out = done.stdout
+    assert re.match(r"\d+ documents, 27 tokens, \d+ parameters\nstep     0: ma", out)
+    losses = re.findall(r"^(train|dev|test) loss (\d\.\d{4})$", out, re.M)
+    assert [name for name, _ in losses] == ["train", "dev", "test"]
+    assert all(2 < float(loss) < 4 for _, loss in losses)
+    assert "steps 1 to 30" in out and out.count("layer 1, head") == 2
+    samples = out[out.index("samples ("):out.index("\nletter by letter")].split("\n")[1:]
+    assert len([s for s in samples if s]) == 3
+    assert all(re.fullmatch("[* ] ma[a-z]*", s) for s in samples if s)
+    assert [line[:8] for line in out.split("\n") if re.match("[·sofia]  +[·sofia]  +[0-9]", line)] == [
+        "·      s", "s      o", "o      f", "f      i", "i      a", "a      ·"]
+    # progress: plain lines, on standard error
+    assert len(re.findall(r"^step \d+/30  loss \d\.\d{3}  \d+ s left$", done.stderr, re.M)) == 10
+    assert "\r" not in done.stderr and "s left" not in out
+
+
+def test_the_same_seed_gives_the_same_output():
+    first, again, other = run(*SMALL), run(*SMALL), run(*SMALL, "--seed", "43")
+    assert first.stdout == again.stdout != other.stdout
+    watched = run(*SMALL, "--temperature", "0.5")  # how it samples does not change what it learns
+    assert re.findall("loss .*", watched.stdout) == re.findall("loss .*", first.stdout)
+
+
+def test_samples_from_the_training_list_are_marked(tmp_path):
+    path = write(tmp_path / "names.txt", "anna\n" * 40)
+    out = run("--data", path, "--steps", "60", "--lr", "0.03", "--temperature", "0").stdout
+    assert out.count("\n* anna\n") == 20 or out.count("* anna") == 20
+    untrained = run("--data", path, "--steps", "0", "--samples", "5").stdout
+    assert "loss in training" not in untrained and "dev loss" in untrained
+    assert untrained.count("* anna") < 5
+    none = run("--data", path, "--steps", "0", "--samples", "0", "--eval-docs", "0").stdout
+    assert "samples" not in none and "loss" not in none
+
+
+def test_a_stream_is_learned(tmp_path):
+    path = write(tmp_path / "play.txt", "to be or not to be,\nthat is the question\n" * 40)
+    done = run("--data", path, "--stream", *SMALL, "--block-size", "12", "--prompt", "to be")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"windows, \d+ tokens", done.stdout) and "dev loss" in done.stdout
+    text = done.stdout[done.stdout.index("\nsamples\n"):]
+    assert text.count("  to be") >= 3 and "␊" in run(
+        "--data", path, "--stream", *SMALL, "--explain", "be,\nthat").stdout
+
+
+def test_a_long_document_is_cut_and_that_is_said_once(tmp_path):
+    path = write(tmp_path / "long.txt", "abc\nabcdefgh\nabcdefghi\nab\n")
+    done = run("--data", path, "--block-size", "4", "--steps", "20", "--samples", "0")
+    assert done.returncode == 0
+    assert done.stderr.count("2 documents do not fit into --block-size 4 and were cut") == 1
+    fits = run("--data", path, "--block-size", "10", "--steps", "1", "--samples", "0")
+    assert "cut" not in fits.stderr
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--data", "missing.txt"], "missing.txt: No such file or directory; name a text file"),
+    (["--data", "."], ".: "),
+    (["--data", "empty.txt"], "empty.txt: empty; put one document on each line"),
+    (["--data", "blank.txt"], "blank.txt: empty"),
+    (["--data", "latin.txt"], "latin.txt: not UTF-8 at byte 5; save it as UTF-8"),
+    (["--data", "two.txt"], "two.txt: 2 documents are too few: train, dev and test need one each"),
+    (["--data", "three.txt", "--stream"], "16 characters are too few, as a tenth of them must fill"),
+    (["--n-embd", "0"], "argument --n-embd: must be a whole number of at least 1, not '0'"),
+    (["--n-layer", "-1"], "argument --n-layer: must be a whole number of at least 1, not '-1'"),
+    (["--n-head", "two"], "argument --n-head: must be a whole number of at least 1, not 'two'"),
+    (["--block-size", "0"], "argument --block-size: must be"),
+    (["--batch-size", "1.5"], "argument --batch-size: must be a whole number"),
+    (["--steps", "-1"], "argument --steps: must be a whole number of at least 0"),
+    (["--lr", "nan"], "argument --lr: must be a number above 0, not 'nan'"),
+    (["--lr", "0"], "argument --lr: must be a number above 0, not '0'"),
+    (["--lr", "inf"], "argument --lr: must be a number above 0, not 'inf'"),
+    (["--weight-decay", "-1"], "argument --weight-decay: must be a number of at least 0"),
+    (["--samples", "-1"], "argument --samples: must be a whole number of at least 0, not '-1'"),
+    (["--top-k", "0"], "argument --top-k: must be a whole number of at least 1, not '0'"),
+    (["--temperature", "-1"], "argument --temperature: must be a number of at least 0"),
+    (["--n-embd", "10", "--n-head", "4"], "n_embd 10 is not divisible by n_head 4"),
+    (["--prompt", "mä"], "'ä' never occurs in the data"),
+    (["--explain", "Ada"], "'A' never occurs in the data"),
+    (["--prompt", "m" * 16], "does not fit into --block-size 16; shorten the one or raise"),
+    (["--data", "long.txt", "--stream", "--explain", "a"], "--explain: a stream needs at least two"),
+    (["--data", "three.txt", "--lr", "1e300", "--steps", "9"], "the loss turned into NaN, as the "
+     "steps were too large; try a smaller --lr"),
+    (["--data", "three.txt", "--lr", "1e300", "--steps", "1", "--eval-docs", "0"], "turned into NaN")])
+def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "empty.txt", "")
+    write(tmp_path / "blank.txt", "\n \n\n")
+    write(tmp_path / "latin.txt", "abc\nd\xe4\n".encode("latin-1"))
+    write(tmp_path / "two.txt", "ab\nba\n")
+    write(tmp_path / "three.txt", "anna\nbert\nclara\n")
+    write(tmp_path / "long.txt", "ab" * 100)
+    with pytest.raises(SystemExit) as stopped:
+        gpt.main(args)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    last = error.rstrip("\n").split("\n")[-1]
+    assert last.startswith("gpt.py: error: ") and message in last
+    assert "Traceback" not in error
+
+
+def test_a_file_that_may_not_be_read(monkeypatch, capsys):
+    def forbidden(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", forbidden)
+    with pytest.raises(SystemExit):
+        gpt.main(["--data", "secret.txt"])
+    assert "gpt.py: error: secret.txt: Permission denied; name a text file that you can open" in \
+        capsys.readouterr().err
+
+
+def test_bad_input_as_a_user_meets_it():
+    done = run("--data", "no/such/file")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().split("\n")[-1].startswith("gpt.py: error: no/such/file: ")
+
+
+def test_help_gives_each_default():
+    text = " ".join(run("--help").stdout.split())
+    assert len(re.findall(r"\(default: ", text)) == 16  # all options but --stream, --test and --help
+    assert "training steps (default: 2400)" in text
+
+
+def test_where_the_characters_of_the_pictures_cannot_be_printed():
+    done = run(*SMALL, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "dev loss" in done.stdout and "??" in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a Ctrl-C the POSIX way")
+def test_ctrl_c_ends_training_and_a_second_one_quits():
+    command = [sys.executable, SCRIPT, *SMALL, "--steps", "100000"]
+    for samples, code in (("3", 0), ("1000000", 130)):
+        process = subprocess.Popen(command + ["--samples", samples], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, encoding="utf-8")
+        head = [process.stdout.readline() for _ in range(2)]  # its first samples: it is training
+        assert head[1].startswith("step     0")
+        process.send_signal(signal.SIGINT)
+        line = process.stderr.readline()
+        assert re.match(r"stopped at step \d+ of 100000; Ctrl-C again quits", line)
+        if code:
+            while not process.stdout.readline().startswith("samples"):
+                pass
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code and "Traceback" not in err
+        if not code:
+            assert "dev loss" in out and "samples" in out and "layer 1, head 2" in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pipe that can be closed")
+def test_a_reader_that_leaves_is_no_error():
+    process = subprocess.Popen([sys.executable, SCRIPT, *SMALL, "--samples", "5000"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert b"Traceback" not in process.stderr.read() and process.wait(timeout=60) == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_on_a_terminal_is_one_line_rewritten(monkeypatch, capsys):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    gpt.main(SMALL)
+    text = screen.getvalue()
+    assert "\n" not in text and text.count("\r") >= 60
+    assert re.search(r"\rstep 30/30  loss \d\.\d{3}  0 s left +\r", text)
+    assert text.endswith("\r" + " " * 60 + "\r")  # wiped when done
+    assert "s left" not in capsys.readouterr().out
