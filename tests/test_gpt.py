@@ -520,7 +520,9 @@ def test_a_stream_is_cut_into_windows(tmp_path):
     assert [len(splits[name]) for name in ("train", "dev", "test")] == [19, 2, 2]
     assert [tokenizer.decode(ids) for ids in splits["dev"]] == ["abcde", "efghi"]
     assert [tokenizer.decode(ids) for ids in splits["test"]] == ["klmno", "opqrs"]
-    assert tokenizer.decode(splits["train"][0]) == "uvwxy"
+    train = [tokenizer.decode(ids) for ids in splits["train"]]
+    assert train != sorted(train, key=text[20:].index)  # shuffled, and each there once:
+    assert {w[:4] for w in train} == {text[i:i + 4] for i in range(20, 96, 4)}
     assert all(len(ids) == 5 for part in splits.values() for ids in part)
 
 
