@@ -25,6 +25,7 @@ import math
 import operator
 import os
 import random
+import shutil
 import sys
 import time
 import unicodedata
@@ -199,16 +200,21 @@ def inner(a, b):
     It is [[sum(x * y for x, y in zip(p, q)) for q in b] for p in a], but several times as fast.
     Python spends most of such a sum on wrapping each product in an object of its own; math.dist
     goes through two rows without making any, and the law of cosines gets the dot product from it:
-    |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. The price is rounding: of a float's sixteen digits it costs
-    one where p and q are about as long, three or more where one is much longer than the other.
+    |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If p were much longer than q, rounding would swallow q; so
+    where a and b differ by more than a factor of 1000, a is first brought to the length of b.
     """
     a, b = list(map(tuple, a)), list(map(tuple, b))  # math.dist would make tuples each time
     dist, origin = math.dist, (0.0,) * len(b[0])
-    squares = [(d := dist(q, origin)) * d for q in b]
-    out = []
-    for p in a:
-        square = (d := dist(p, origin)) * d
-        out.append([0.5 * (square + s - (d := dist(p, q)) * d) for s, q in zip(squares, b)])
+    a_lengths, b_lengths = [dist(p, origin) for p in a], [dist(q, origin) for q in b]
+    scale = (max(a_lengths) or 1.0) / (max(b_lengths) or 1.0)
+    if 0.001 < scale < 1000:
+        scale = 1.0
+    else:
+        a = [tuple([x / scale for x in p]) for p in a]
+    half, squares, out = scale / 2, [length * length for length in b_lengths], []
+    for p, length in zip(a, a_lengths):
+        square = (length / scale) * (length / scale)
+        out.append([half * (square + s - (d := dist(p, q)) * d) for s, q in zip(squares, b)])
     return out
 
 
@@ -225,11 +231,17 @@ def embedding(weight, ids):
 
 
 def linear(x, weight, bias=None):
-    """x (N, n_in) @ weight (n_in, n_out) + bias (n_out) -> (N, n_out)."""
+    """x (N, n_in) @ weight (n_in, n_out) + bias (n_out) -> (N, n_out).
+
+    Raises ValueError if the shapes do not fit.
+    """
+    parents = (x, weight) if bias is None else (x, weight, bias)
+    n_in, n_out = weight.shape
+    if x.shape[1:] != (n_in,) or bias is not None and bias.shape != (n_out,):
+        raise ValueError(f"linear: the shapes {[t.shape for t in parents]} do not fit together")
     out = inner(x.data, zip(*weight.data))  # zip(*rows) goes through the columns
     if bias is not None:
         out = [add(row, bias.data) for row in out]
-    parents = (x, weight) if bias is None else (x, weight, bias)
 
     def backward(grad):  # (N, n_out)
         columns = list(zip(*grad))
@@ -249,9 +261,13 @@ def linear(x, weight, bias=None):
 def layer_norm(x, weight, bias, eps=1e-5):
     """Each row of x (N, n) to mean 0 and variance 1, times weight (n), plus bias (n): -> (N, n).
 
-    eps keeps a row of equal numbers from dividing by 0. Ba et al. 2016, equation 4.
+    eps keeps a row of equal numbers from dividing by 0. Ba et al. 2016, equation 4. Raises
+    ValueError if the shapes do not fit.
     """
     n = len(weight.data)
+    if not x.shape[1:] == weight.shape == bias.shape:
+        raise ValueError(f"layer_norm: rows of {x.shape[1:]} numbers, weight {weight.shape} and "
+                         f"bias {bias.shape} do not fit together")
     normed, scales, out = [], [], []  # the rows as normalised, and 1 / their standard deviations
     for row in x.data:
         mean = sum(row) / n
@@ -313,9 +329,13 @@ def attention(qkv, n_head, lengths, maps=None):
     """Causal self-attention: qkv (N, 3 * n_embd), rows of query, key, value -> (N, n_embd).
 
     The N rows are documents laid end to end, of the given lengths; none sees another. Vaswani et
-    al. 2017, equation 1. `maps`, if it is a list, receives the weights (T, T) of each head.
+    al. 2017, equation 1. `maps`, if it is a list, receives the weights (T, T) of each head. Raises
+    ValueError if the shapes do not fit.
     """
-    n_embd = len(qkv.data[0]) // 3
+    if qkv.shape[1] % (3 * n_head) or sum(lengths) != qkv.shape[0]:
+        raise ValueError(f"attention: {n_head} heads, queries, keys and values, and documents of "
+                         f"{lengths} rows do not fit into shape {qkv.shape}")
+    n_embd = qkv.shape[1] // 3
     size = n_embd // n_head  # channels a head
     scale = 1 / math.sqrt(size)  # a dot product of `size` terms spreads as sqrt(size): undo that
     heads, out = [], []
@@ -533,8 +553,8 @@ class AdamW:
     """
 
     def __init__(self, params, betas=(0.8, 0.99), eps=1e-8, weight_decay=0.01):
-        self.params, self.betas, self.eps, self.weight_decay = params, betas, eps, weight_decay
-        self.steps = 0
+        self.params = params = list(params)
+        self.betas, self.eps, self.weight_decay, self.steps = betas, eps, weight_decay, 0
         # m and v: the averages of the gradient and of its square, for each weight
         self.m = [[[0.0] * len(row) for row in as_rows(p.data)] for p in params]
         self.v = [[[0.0] * len(row) for row in as_rows(p.data)] for p in params]
@@ -564,10 +584,11 @@ def clip_grad_norm_(params, max_norm):
 
     One odd batch may have a gradient ten times the usual; it should not make a step of that size.
     """
+    params = list(params)
     norm = math.hypot(*(math.hypot(*row) for p in params for row in as_rows(p.grad)))
     if norm > max_norm:
         for p in params:
-            shorter = [[g * max_norm / norm for g in row] for row in as_rows(p.grad)]
+            shorter = [[g * (max_norm / norm) for g in row] for row in as_rows(p.grad)]
             p.grad = shorter if len(p.shape) == 2 else shorter[0]
     return norm
 
@@ -627,9 +648,10 @@ def draw_losses(losses, width=64, height=8):
     levels = [round((mean - low) / (high - low or 1) * (height - 1)) for mean in means]
     lines = ["loss in training, nats a token"]
     for level in reversed(range(height)):
-        label = f"{low + (high - low) * level / (height - 1):6.2f} ┤"
+        label = f"{low + (high - low) * level / (height - 1):#8.3g} ┤"
         lines.append(label + "".join("●" if at == level else " " for at in levels).rstrip())
-    return "\n".join(lines + ["       └" + "─" * width, f"        steps 1 to {len(losses)}"])
+    lines += ["         └" + "─" * width, f"          steps 1 to {len(losses)}"]
+    return "\n".join(lines)
 
 
 def cell(tokenizer, i):
@@ -639,7 +661,7 @@ def cell(tokenizer, i):
         return chr(0x2400 + ord(char)) + " "  # Unicode has pictures of blanks and line ends
     if not char.isprintable():
         return "� "
-    if unicodedata.combining(char):
+    if unicodedata.category(char) in ("Mn", "Me"):
         return "◌" + char + " "  # an accent needs something to sit on
     return char if unicodedata.east_asian_width(char) in "WF" else char + " "
 
@@ -681,16 +703,17 @@ def draw_attention(model, tokenizer, ids, columns=80):
 
 
 def number(kind, low, above=False):
-    """A type for argparse: an int or a float that is finite and at least, or above, `low`."""
+    """A type for argparse: an int from `low` to 10^9, or a finite float from or above `low`."""
     def parse(text):
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not low <= value < math.inf or (above and value == low):
-            raise argparse.ArgumentTypeError(
-                f"must be a {'whole ' if kind is int else ''}number "
-                f"{'above' if above else 'of at least'} {low}, not {text!r}")
+        if not low <= value <= (10 ** 9 if kind is int else sys.float_info.max) or (
+                above and value == low):
+            limits = f"whole number from {low} to 10^9" if kind is int else \
+                f"number {'above' if above else 'of at least'} {low}"
+            raise argparse.ArgumentTypeError(f"must be a {limits}, not {text!r}")
         return value
     return parse
 
@@ -716,7 +739,7 @@ def make_parser():
             ("--n-head", size, 4, "attention heads in a block"),
             ("--n-embd", size, 24, "channels"),
             ("--block-size", size, 16, "tokens that the model can look at"),
-            ("--seed", int, 42, "where all randomness starts"),
+            ("--seed", count, 42, "where all randomness starts"),
             ("--eval-docs", count, 2000, "documents of each split to evaluate on, 0 for none"),
             ("--samples", count, 20, "texts to invent"),
             ("--temperature", number(float, 0), 1.0, "below 1 plays safe, 0 takes the likeliest"),
@@ -734,7 +757,8 @@ def make_parser():
 def show_progress(line, in_a_pipe=True):
     """Rewrite the last line on a terminal; where there is none, print a plain line or nothing."""
     if sys.stderr.isatty():
-        print(f"\r{line:60}\r", file=sys.stderr, end="", flush=True)
+        width = min(60, shutil.get_terminal_size().columns - 1)
+        print(f"\r{line[:width]:{width}}\r", file=sys.stderr, end="", flush=True)
     elif in_a_pipe:
         print(line, file=sys.stderr, flush=True)
 
@@ -760,7 +784,7 @@ def run(args, model, tokenizer, splits, prompt, explained):
             losses.append(loss)
             step, recent = len(losses), losses[-100:]
             left = (time.monotonic() - start) / step * (args.steps - step)
-            show_progress(f"step {step}/{args.steps}  loss {sum(recent) / len(recent):.3f}  "
+            show_progress(f"step {step}/{args.steps}  loss {sum(recent) / len(recent):#.4g}  "
                           f"{left:.0f} s left", in_a_pipe=step % max(1, args.steps // 10) == 0)
             if step in [args.steps * percent // 100 for percent in (1, 5, 20, 50)]:
                 show_progress("", in_a_pipe=False)
@@ -777,7 +801,7 @@ def run(args, model, tokenizer, splits, prompt, explained):
     if losses:
         print("\n" + draw_losses(losses))
     if args.samples:
-        known = {tokenizer.decode(ids) for ids in splits["train"]}
+        known = set() if args.stream else {tokenizer.decode(ids) for ids in splits["train"]}
         print("\nsamples" + ("" if args.stream else " (* is one of the training documents)"))
         for _ in range(args.samples):
             text = invent(room)
@@ -806,9 +830,11 @@ def main(argv=None):
                              f"{args.block_size}; shorten the one or raise the other")
         explained = splits["dev"][0]
         if args.explain is not None:
-            explained = (edge + tokenizer.encode(args.explain) + edge)[:args.block_size + 1]
-            if len(explained) < 2:
-                raise ValueError("--explain: a stream needs at least two characters")
+            explained = edge + tokenizer.encode(args.explain) + edge
+            if not 2 <= len(explained) <= args.block_size + 1:
+                raise ValueError(f"--explain: {args.explain!r} should be {2 - len(2 * edge)} to "
+                                 f"{args.block_size + 1 - len(2 * edge)} characters long for "
+                                 f"--block-size {args.block_size}")
         model = GPT(tokenizer.n_vocab, args.block_size, args.n_layer, args.n_head, args.n_embd,
                     args.seed)
     except ValueError as error:
@@ -831,8 +857,12 @@ def main(argv=None):
 if __name__ == "__main__":
     try:
         main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)  # as the shell reports a program ended by Ctrl-C
-    except BrokenPipeError:  # the reader of a pipe, such as head, has left
+    except OSError as error:  # nowhere to print to: the disk is full or, with head, the reader left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        print(f"gpt.py: error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

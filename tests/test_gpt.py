@@ -184,8 +184,32 @@ def test_inner_is_every_dot_product(n, m, k):
     a, b = matrix(rng, n, k, 10).data, matrix(rng, m, k, 0.1).data
     plain = [[math.fsum(x * y for x, y in zip(p, q)) for q in b] for p in a]
     assert close(gpt.inner(a, b), plain, 1e-11)  # 1e-15 of |p|^2 + |q|^2, at most some 10^4
+    # the digits stay right however unlike the two sides are in size
+    for scale in (1e-100, 1e-17, 1e9):
+        scaled = gpt.inner(a, [[scale * x for x in q] for q in b])
+        assert close([[x / scale for x in row] for row in scaled], plain, 1e-12)
+    assert gpt.inner([[0.0, 0.0]], [[1.0, 2.0]]) == gpt.inner([[1.0, 2.0]], [[0.0, 0.0]]) == [[0.0]]
+    assert math.isnan(gpt.inner([[1.0, 1.0]], [[math.nan, 1.0]])[0][0])
     with pytest.raises(ValueError):
         gpt.inner([[1.0, 2.0]], [[1.0]])
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    x, weight, bias = Tensor([[1.0, 2.0]] * 3), Tensor([[1.0] * 4] * 2), Tensor([1.0] * 4)
+    assert gpt.linear(x, weight, bias).shape == (3, 4)
+    for args in ((weight, weight), (x, weight, Tensor([1.0] * 3))):
+        with pytest.raises(ValueError, match=r"linear: the shapes \[\(\d, \d\).* do not fit"):
+            gpt.linear(*args)
+    two, three = Tensor([1.0] * 2), Tensor([1.0] * 3)
+    assert gpt.layer_norm(x, two, two).shape == (3, 2)
+    for args in ((x, three, three), (x, two, three)):
+        with pytest.raises(ValueError, match=r"layer_norm: rows of \(2,\) numbers.* do not fit"):
+            gpt.layer_norm(*args)
+    qkv = Tensor([[1.0] * 12] * 5)
+    assert gpt.attention(qkv, 2, [2, 3]).shape == (5, 4)
+    for args in ((qkv, 3, [5]), (qkv, 2, [2, 2])):
+        with pytest.raises(ValueError, match=r"attention: \d heads.* do not fit into shape \(5, 12\)"):
+            gpt.attention(*args)
 
 
 def test_softmax():
@@ -482,6 +506,10 @@ def test_training_takes_the_examples_in_turn():
 
 def test_a_loss_that_is_no_number_stops_training():
     model = tiny()
+    diverged = tiny()  # yet still made of numbers: then the loss says how bad it is
+    list(gpt.train(diverged, [[0, 1, 2, 0]], 5, 1, 1e6, 0.0))
+    assert gpt.evaluate(diverged, [[0, 1, 2, 0]]) > 1e6
+    assert gpt.draw_surprise(diverged, gpt.CharTokenizer("abcd"), [0, 1, 2, 0])
     with pytest.raises(FloatingPointError, match="the loss turned into NaN.* try a smaller --lr"):
         list(gpt.train(model, [[0, 1, 2, 0]], 5, 1, 1e300, 0.0))
     for use in (lambda: model.generate([0], 3), lambda: gpt.evaluate(model, [[0, 1]])):
@@ -544,8 +572,8 @@ def columns(line):
 
 def test_loss_curve():
     picture = gpt.draw_losses([3.0] * 50 + [2.0] * 50, width=10, height=3).split("\n")
-    assert picture == ["loss in training, nats a token", "  3.00 ┤●●●●●", "  2.50 ┤",
-                       "  2.00 ┤     ●●●●●", "       └──────────", "        steps 1 to 100"]
+    assert picture == ["loss in training, nats a token", "    3.00 ┤●●●●●", "    2.50 ┤",
+                       "    2.00 ┤     ●●●●●", "         └──────────", "          steps 1 to 100"]
     assert "●" in gpt.draw_losses([1.0]) and gpt.draw_losses([2.0] * 5).count("●") == 5
 
 
@@ -669,24 +697,27 @@ def test_a_long_document_is_cut_and_that_is_said_once(tmp_path):
     (["--data", "latin.txt"], "latin.txt: not UTF-8 at byte 5; save it as UTF-8"),
     (["--data", "two.txt"], "two.txt: 2 documents are too few: train, dev and test need one each"),
     (["--data", "three.txt", "--stream"], "16 characters are too few, as a tenth of them must fill"),
-    (["--n-embd", "0"], "argument --n-embd: must be a whole number of at least 1, not '0'"),
-    (["--n-layer", "-1"], "argument --n-layer: must be a whole number of at least 1, not '-1'"),
-    (["--n-head", "two"], "argument --n-head: must be a whole number of at least 1, not 'two'"),
+    (["--n-embd", "0"], "argument --n-embd: must be a whole number from 1 to 10^9, not '0'"),
+    (["--n-layer", "-1"], "argument --n-layer: must be a whole number from 1 to 10^9, not '-1'"),
+    (["--n-head", "two"], "argument --n-head: must be a whole number from 1 to 10^9, not 'two'"),
     (["--block-size", "0"], "argument --block-size: must be"),
     (["--batch-size", "1.5"], "argument --batch-size: must be a whole number"),
-    (["--steps", "-1"], "argument --steps: must be a whole number of at least 0"),
+    (["--steps", "-1"], "argument --steps: must be a whole number from 0"),
     (["--lr", "nan"], "argument --lr: must be a number above 0, not 'nan'"),
     (["--lr", "0"], "argument --lr: must be a number above 0, not '0'"),
     (["--lr", "inf"], "argument --lr: must be a number above 0, not 'inf'"),
     (["--weight-decay", "-1"], "argument --weight-decay: must be a number of at least 0"),
-    (["--samples", "-1"], "argument --samples: must be a whole number of at least 0, not '-1'"),
-    (["--top-k", "0"], "argument --top-k: must be a whole number of at least 1, not '0'"),
+    (["--samples", "-1"], "argument --samples: must be a whole number from 0 to 10^9, not '-1'"),
+    (["--top-k", "0"], "argument --top-k: must be a whole number from 1 to 10^9, not '0'"),
     (["--temperature", "-1"], "argument --temperature: must be a number of at least 0"),
     (["--n-embd", "10", "--n-head", "4"], "n_embd 10 is not divisible by n_head 4"),
     (["--prompt", "mä"], "'ä' never occurs in the data"),
     (["--explain", "Ada"], "'A' never occurs in the data"),
     (["--prompt", "m" * 16], "does not fit into --block-size 16; shorten the one or raise"),
-    (["--data", "long.txt", "--stream", "--explain", "a"], "--explain: a stream needs at least two"),
+    (["--data", "long.txt", "--stream", "--explain", "a"], "--explain: 'a' should be 2 to 17 char"),
+    (["--explain", "m" * 16], "should be 0 to 15 characters long for --block-size 16"),
+    (["--steps", "1" + "0" * 400], "argument --steps: must be a whole number from 0 to 10^9"),
+    (["--seed", "x"], "argument --seed: must be a whole number from 0 to 10^9, not 'x'"),
     (["--data", "three.txt", "--lr", "1e300", "--steps", "9"], "the loss turned into NaN, as the "
      "steps were too large; try a smaller --lr"),
     (["--data", "three.txt", "--lr", "1e300", "--steps", "1", "--eval-docs", "0"], "turned into NaN")])
@@ -758,12 +789,26 @@ def test_ctrl_c_ends_training_and_a_second_one_quits():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pipe that can be closed")
-def test_a_reader_that_leaves_is_no_error():
-    process = subprocess.Popen([sys.executable, SCRIPT, *SMALL, "--samples", "5000"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("samples", ["0", "5000"])
+def test_a_reader_that_leaves_is_no_error(samples, unbuffered):
+    process = subprocess.Popen([sys.executable, SCRIPT, *SMALL, "--samples", samples],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env={**os.environ, "PYTHONUNBUFFERED": unbuffered})
     process.stdout.readline()
     process.stdout.close()
-    assert b"Traceback" not in process.stderr.read() and process.wait(timeout=60) == 1
+    error = process.stderr.read()
+    assert process.wait(timeout=60) == 1 and b"Traceback" not in error and b"ignored" not in error
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")
+def test_a_full_disk():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, SCRIPT, *SMALL], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=60)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().split("\n")[-1].startswith(
+        "gpt.py: error: the output cannot be written: ")
 
 
 class Terminal(io.StringIO):
@@ -779,4 +824,7 @@ def test_progress_on_a_terminal_is_one_line_rewritten(monkeypatch, capsys):
     assert "\n" not in text and text.count("\r") >= 60
     assert re.search(r"\rstep 30/30  loss \d\.\d{3}  0 s left +\r", text)
     assert text.endswith("\r" + " " * 60 + "\r")  # wiped when done
+    monkeypatch.setenv("COLUMNS", "30")
+    gpt.main(SMALL)
+    assert max(map(len, screen.getvalue()[len(text):].split("\r"))) == 29  # a narrow one, too
     assert "s left" not in capsys.readouterr().out
