@@ -731,7 +731,7 @@ def make_parser():
     # the network sees too few names in that time (dev loss 0.01 higher with 32 channels, 0.04 with
     # 2 layers); narrower, it has no room for what it sees (0.01 higher with 16 channels).
     for name, kind, default, text in (
-            ("--steps", count, 2400, "training steps"),
+            ("--steps", count, 2200, "training steps"),
             ("--batch-size", size, 8, "documents a step"),
             ("--lr", positive, 0.01, "peak learning rate"),
             ("--weight-decay", number(float, 0), 0.01, "pull of matrices towards 0"),

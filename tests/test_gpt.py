@@ -759,7 +759,7 @@ def test_bad_input_as_a_user_meets_it():
 def test_help_gives_each_default():
     text = " ".join(run("--help").stdout.split())
     assert len(re.findall(r"\(default: ", text)) == 16  # all options but --stream, --test and --help
-    assert "training steps (default: 2400)" in text
+    assert "training steps (default: 2200)" in text
 
 
 def test_where_the_characters_of_the_pictures_cannot_be_printed():
