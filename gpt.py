@@ -856,8 +856,10 @@ def main(argv=None):
 
 if __name__ == "__main__":
     try:
-        main()
-        sys.stdout.flush()
+        try:
+            main()
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)  # as the shell reports a program ended by Ctrl-C
     except OSError as error:  # nowhere to print to: the disk is full or, with head, the reader left
