@@ -569,7 +569,8 @@ class AdamW:
         root = sqrt(1 - beta2 ** self.steps)
         step_size, eps = lr * root / (1 - beta1 ** self.steps), self.eps * root
         for p, ms, vs in zip(self.params, self.m, self.v):
-            # Only matrices decay: a network is no simpler for having its biases or scales near 0.
+            # Only matrices decay (by lr times weight_decay, as in PyTorch): a network is no simpler
+            # for having its biases or scales near 0.
             keep = 1 - lr * self.weight_decay if len(p.shape) == 2 else 1.0
             for w, g, m, v in zip(as_rows(p.data), as_rows(p.grad), ms, vs):
                 for i, d in enumerate(g):
