@@ -342,7 +342,7 @@ def attention(qkv, n_head, lengths, maps=None):
     for T in lengths:
         columns = list(zip(*qkv.data[len(out):len(out) + T]))  # (3 * n_embd, T)
         mixed = []
-        for c in range(0, n_embd, size):
+        for c in range(0, n_embd, size):  # c: where a head's channels begin
             q, k, v = (columns[c + i:c + i + size] for i in (0, n_embd, 2 * n_embd))  # (size, T)
             scores = inner(zip(*q), zip(*k))  # (T, T): row t, what position t looks for
             weights = [softmax([scale * s for s in row[:t]]) + [0.0] * (T - t)  # none to later ones
@@ -362,14 +362,14 @@ def attention(qkv, n_head, lengths, maps=None):
             d_queries, d_keys, d_values = [], [], []
             for c in range(0, n_embd, size):
                 (q, k, v, weights), d_mixed = next(head), columns[c:c + size]
-                d_values += inner(d_mixed, zip(*weights))
-                d_weights = inner(zip(*d_mixed), zip(*v))
+                d_values += inner(d_mixed, zip(*weights))  # (size, T)
+                d_weights = inner(zip(*d_mixed), zip(*v))  # (T, T)
                 d_scores = []  # raising all scores alike changes nothing, so the mean drops out
                 for w, d in zip(weights, d_weights):
                     mean = sum(map(operator.mul, w, d))
                     d_scores.append([scale * p * (x - mean) for p, x in zip(w, d)])
-                d_queries += inner(k, d_scores)
-                d_keys += inner(q, zip(*d_scores))
+                d_queries += inner(k, d_scores)            # (size, T)
+                d_keys += inner(q, zip(*d_scores))         # (size, T)
             d_qkv += transpose(d_queries + d_keys + d_values)
         return (d_qkv,)
     return Tensor(out, (qkv,), backward)
@@ -672,7 +672,7 @@ def draw_surprise(model, tokenizer, ids):
     lines = ["after  came  probability  surprise, in nats       the three most expected"]
     for before, came, row in zip(ids, ids[1:], model(ids[:-1]).data):
         probs = softmax(row)
-        nats = cross_entropy(Tensor([row]), [came]).data
+        nats = cross_entropy(Tensor([row]), [came]).data  # probs[came] itself can round to 0
         best = sorted(range(len(probs)), key=probs.__getitem__, reverse=True)[:3]
         lines.append(f"{cell(tokenizer, before)}     {cell(tokenizer, came)}    "
                      f"{probs[came]:10.1%}   {nats:5.2f} {'█' * min(16, round(2 * nats)):16} "
@@ -767,7 +767,7 @@ def show_progress(line, in_a_pipe=True):
 def run(args, model, tokenizer, splits, prompt, explained):
     """Train, evaluate, sample and draw."""
     rng = random.Random(args.seed)
-    room = 200 if args.stream else args.block_size + 1 - len(prompt)
+    room = 200 if args.stream else args.block_size + 1 - len(prompt)  # tokens to a text
 
     def invent(max_new_tokens):
         return tokenizer.decode(model.generate(prompt, max_new_tokens, args.temperature, args.top_k,
@@ -852,6 +852,7 @@ def main(argv=None):
     try:
         run(args, model, tokenizer, splits, prompt, explained)
     except FloatingPointError as error:
+        show_progress("", in_a_pipe=False)
         parser.error(str(error))
 
 
