@@ -809,8 +809,7 @@ def run(args, model, tokenizer, splits, prompt, explained):
             print(("* " if text in known else "  ") + text, flush=True)
     print("\nletter by letter: what was expected, and how surprising was what came\n"
           + draw_surprise(model, tokenizer, explained))
-    print("\nwhere each letter (left) looks for help with the next: "
-          "░ 20%, ▒ 40%, ▓ 60%, █ 80% or more\n"
+    print("\nwhere each letter looks for help with the next (░ 20%, ▒ 40%, ▓ 60%, █ 80%)\n"
           + draw_attention(model, tokenizer, explained[:-1]))
 
 

@@ -647,6 +647,8 @@ def test_the_script_trains_evaluates_samples_and_draws():
     assert all(re.fullmatch("[* ] ma[a-z]*", s) for s in samples if s)
     assert [line[:8] for line in out.split("\n") if re.match("[·sofia]  +[·sofia]  +[0-9]", line)] == [
         "·      s", "s      o", "o      f", "f      i", "i      a", "a      ·"]
+    # nothing but the untrained samples, which may be of any length, is wider than a terminal
+    assert max(columns(line) for line in out.split("\n") if not line.startswith("step ")) <= 80
     # progress: plain lines, on standard error
     assert len(re.findall(r"^step \d+/30  loss \d\.\d{3}  \d+ s left$", done.stderr, re.M)) == 10
     assert "\r" not in done.stderr and "s left" not in out
