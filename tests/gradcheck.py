@@ -1,29 +1,31 @@
 """Are the gradients right? Compare them with what nudging each number does to the loss.
 
-No lesson is imported here: whatever has .data and .grad, both nested lists of numbers, can be checked.
+No lesson is imported here: whatever has .data and .grad, numbers or nested lists of them, can be
+checked.
 """
+from functools import partial
 
 
-def entries(data, place=()):
-    """Every number in nested lists: yields (the list it is in, its index there, its whole index)."""
-    for i, item in enumerate(data):
-        if isinstance(item, list):
-            yield from entries(item, place + (i,))
-        else:
-            yield data, i, place + (i,)
+def entries(data, put=None, place=()):
+    """Every number in nested lists, or in a lone number, as (how to replace it, it, its index)."""
+    if isinstance(data, list):
+        for i, item in enumerate(data):
+            yield from entries(item, partial(data.__setitem__, i), place + (i,))
+    else:
+        yield put, data, place
 
 
-def slope(f, row, i, step):
-    """The derivative of f() by row[i], by central differences over one and two steps.
+def slope(f, put, middle, step):
+    """The derivative of f() by the number that `put` replaces, by differences over 1 and 2 steps.
 
     The error of a central difference is a series in step^2; two of them are combined so that its
     first term cancels, which leaves an error in step^4.
     """
-    middle, values = row[i], {}
+    values = {}
     for k in (-2, -1, 1, 2):
-        row[i] = middle + k * step
+        put(middle + k * step)
         values[k] = f()
-    row[i] = middle
+    put(middle)
     return (8 * (values[1] - values[-1]) - (values[2] - values[-2])) / (12 * step)
 
 
@@ -35,17 +37,23 @@ def check(loss, tensors, step=1e-3, tolerance=1e-6, faint=1e-4):
     seen, it is relative to `faint`. Returns how many numbers were checked.
     """
     for tensor in tensors.values():
-        tensor.grad = None
+        tensor.grad = 0.0 if isinstance(tensor.grad, float) else None  # as a Value has it, or a Tensor
     loss().backward()
+    return sum(compare(lambda: loss().data, name, tensor.data, tensor.grad,
+                       partial(setattr, tensor, "data"), step, tolerance, faint)
+               for name, tensor in tensors.items())
+
+
+def compare(f, name, data, grad, put=None, step=1e-3, tolerance=1e-6, faint=1e-4):
+    """Assert that grad, in the shape of data, says how f() changes with each number in data."""
+    found = {place: number for _, number, place in entries(grad)}
     count = 0
-    for name, tensor in tensors.items():
-        found = {place: row[i] for row, i, place in entries(tensor.grad)}
-        for row, i, place in entries(tensor.data):
-            expected = slope(lambda: loss().data, row, i, step)
-            error = abs(found[place] - expected) / max(abs(found[place]), abs(expected), faint)
-            assert error < tolerance, (
-                f"gradient of {name}{list(place)}: backward() says {found[place]!r}, nudging says "
-                f"{expected!r}, at the input {row[i]!r}; relative error {error:.1e}")
-            count += 1
-        assert len(found) == sum(1 for _ in entries(tensor.data)), f"{name}.grad has another shape"
+    for put, number, place in entries(data, put):
+        expected = slope(f, put, number, step)
+        error = abs(found[place] - expected) / max(abs(found[place]), abs(expected), faint)
+        assert error < tolerance, (
+            f"gradient of {name}{list(place) or ''}: backward() says {found[place]!r}, nudging says "
+            f"{expected!r}, at the input {number!r}; relative error {error:.1e}")
+        count += 1
+    assert len(found) == count, f"{name}.grad has another shape"
     return count

@@ -1,23 +1,21 @@
 """gpt.py: every gradient against finite differences, the network against facts, the script as run."""
 import gc
-import io
 import itertools
 import math
 import os
 import random
 import re
-import signal
-import subprocess
 import sys
 import unicodedata
+from functools import partial
 
 import pytest
 
 import gpt
 import gradcheck
+import scripts
 from gpt import GPT, Tensor
-
-SCRIPT = os.path.abspath(gpt.__file__)
+from scripts import write
 
 
 def matrix(rng, n, m, spread=1.0):
@@ -519,11 +517,6 @@ def test_a_loss_that_is_no_number_stops_training():
 
 # --- data ---
 
-def write(path, text, encoding="utf-8"):
-    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
-    return str(path)
-
-
 def test_documents(tmp_path):
     path = write(tmp_path / "a.txt", "\ufeffab\r\n\r\n  ba \r\nabcab\n" + "c\n" * 17)
     tokenizer, splits = gpt.load(path, 4, seed=1)
@@ -628,9 +621,7 @@ SMALL = ["--steps", "30", "--n-embd", "8", "--n-head", "2", "--batch-size", "2",
          "--eval-docs", "20"]
 
 
-def run(*args, **kwargs):
-    return subprocess.run([sys.executable, SCRIPT, *args], capture_output=True, text=True,
-                          encoding="utf-8", timeout=60, **kwargs)
+run = partial(scripts.run, "gpt.py")
 
 
 def test_the_script_trains_evaluates_samples_and_draws():
@@ -731,13 +722,7 @@ def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
     write(tmp_path / "two.txt", "ab\nba\n")
     write(tmp_path / "three.txt", "anna\nbert\nclara\n")
     write(tmp_path / "long.txt", "ab" * 100)
-    with pytest.raises(SystemExit) as stopped:
-        gpt.main(args)
-    error = capsys.readouterr().err
-    assert stopped.value.code == 2
-    last = error.rstrip("\n").split("\n")[-1]
-    assert last.startswith("gpt.py: error: ") and message in last
-    assert "Traceback" not in error
+    scripts.check_refused(gpt.main, "gpt.py", args, message, capsys)
 
 
 def test_a_file_that_may_not_be_read(monkeypatch, capsys):
@@ -769,65 +754,24 @@ def test_where_the_characters_of_the_pictures_cannot_be_printed():
     assert done.returncode == 0 and "dev loss" in done.stdout and "??" in done.stdout
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends a Ctrl-C the POSIX way")
+@scripts.posix
 def test_ctrl_c_ends_training_and_a_second_one_quits():
-    command = [sys.executable, SCRIPT, *SMALL, "--steps", "100000"]
-    for samples, code in (("3", 0), ("1000000", 130)):
-        process = subprocess.Popen(command + ["--samples", samples], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, encoding="utf-8")
-        head = [process.stdout.readline() for _ in range(2)]  # its first samples: it is training
-        assert head[1].startswith("step     0")
-        process.send_signal(signal.SIGINT)
-        line = process.stderr.readline()
-        assert re.match(r"stopped at step \d+ of 100000; Ctrl-C again quits", line)
-        if code:
-            while not process.stdout.readline().startswith("samples"):
-                pass
-            process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == code and "Traceback" not in err
-        if not code:
-            assert "dev loss" in out and "samples" in out and "layer 1, head 2" in out
+    scripts.check_ctrl_c("gpt.py", SMALL, ready="step     0", after="layer 1, head 2",
+                         endless=(["--samples", "1000000"], "samples"))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs a pipe that can be closed")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@scripts.posix
 @pytest.mark.parametrize("samples", ["0", "5000"])
-def test_a_reader_that_leaves_is_no_error(samples, unbuffered):
-    process = subprocess.Popen([sys.executable, SCRIPT, *SMALL, "--samples", samples],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env={**os.environ, "PYTHONUNBUFFERED": unbuffered})
-    process.stdout.readline()
-    process.stdout.close()
-    error = process.stderr.read()
-    assert process.wait(timeout=60) == 1 and b"Traceback" not in error and b"ignored" not in error
+def test_a_reader_that_leaves_is_no_error(samples):
+    scripts.check_reader_leaves("gpt.py", [*SMALL, "--samples", samples])
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")
+@scripts.full_disk
 def test_a_full_disk():
-    for args in (SMALL, ["--help"]):  # met in the midst of printing, and at the very end
-        with open("/dev/full", "w") as full:
-            done = subprocess.run([sys.executable, SCRIPT, *args], stdout=full, text=True, timeout=60,
-                                  stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": ""})
-        assert done.returncode == 2 and "Traceback" not in done.stderr
-        assert done.stderr.strip().split("\n")[-1].startswith(
-            "gpt.py: error: the output cannot be written: ")
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+    scripts.check_full_disk("gpt.py", SMALL)
 
 
 def test_progress_on_a_terminal_is_one_line_rewritten(monkeypatch, capsys):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    gpt.main(SMALL)
-    text = screen.getvalue()
-    assert "\n" not in text and text.count("\r") >= 60
-    assert re.search(r"\rstep 30/30  loss \d\.\d{3}  0 s left +\r", text)
-    assert text.endswith("\r" + " " * 60 + "\r")  # wiped when done
-    monkeypatch.setenv("COLUMNS", "30")
-    gpt.main(SMALL)
-    assert max(map(len, screen.getvalue()[len(text):].split("\r"))) == 29  # a narrow one, too
+    scripts.check_progress_on_a_terminal(gpt.main, SMALL, r"step 30/30  loss \d\.\d{3}  0 s left",
+                                         monkeypatch)
     assert "s left" not in capsys.readouterr().out
