@@ -1,0 +1,736 @@
+"""The smallest language model: how likely is each letter after the one before?
+
+micrograd.py trained a network to tell two shapes apart. A language model tells which token (here, a
+character) comes next, and with that it can invent text and be scored on real text. This one looks
+at a single token before: a table of pairs, a bigram model. We fill the table by counting; then a
+network learns the very same table by gradient descent, which is how every later lesson goes on,
+when there is too much to count. The last section shows how soon that is.
+
+    python bigram.py                     everything below, on names.txt, in ten seconds
+    python bigram.py --counts            the table with its numbers
+    python bigram.py --svg table.svg     the table as a picture for the browser
+    python bigram.py --data FILE         learn from another list, one document a line
+    python bigram.py --help              every option and its default
+
+It prints the table of pairs, names sampled from it, how a name is scored, the same table as the
+network has learned it, and how longer contexts fare.
+
+Papers: Shannon 1948, "A Mathematical Theory of Communication" (sections 2 and 3 sample from tables
+like these); Lidstone 1920, "Note on the General Case of the Bayes-Laplace Formula" (smoothing).
+"""
+import argparse
+import html
+import math
+import os
+import random
+import shutil
+import sys
+import time
+import unicodedata
+
+# %% 1. Data
+# A model knows only numbers, so text becomes token ids: here each character is a token. One more
+# token, the boundary, stands before and after every document (a name is a document). It is what a
+# name begins after, and by predicting it the model says "this name is finished".
+
+BOUNDARY = 0  # its id, shown as "·"; the characters follow from 1
+
+
+def read_text(path):
+    """The text of a UTF-8 file. Raises ValueError, with what to do about it, if there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read().removeprefix("\ufeff")  # a mark that some editors put in front
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; name a text file that you can open") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    if not text.strip():
+        raise ValueError(f"{path}: empty; put one document on each line")
+    return text
+
+
+class CharTokenizer:
+    """Text to token ids and back, with a token for each character that occurs in `text`."""
+
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.id_of = {char: i for i, char in enumerate(self.chars, start=BOUNDARY + 1)}
+        self.n_vocab = len(self.chars) + 1  # the boundary is one more
+
+    def encode(self, text):
+        """The ids of the characters of `text`."""
+        return [self.id_of[char] for char in text]
+
+    def decode(self, ids):
+        """The text of `ids`, boundaries left out."""
+        return "".join(self.chars[i - 1] for i in ids if i != BOUNDARY)
+
+
+def split(items):
+    """80% to train on, 10% (dev) to choose settings by, 10% (test) to look at once, at the end."""
+    tenth = max(1, len(items) // 10)
+    return items[2 * tenth:], items[:tenth], items[tenth:2 * tenth]
+
+
+def load(path, seed):
+    """The tokenizer of a text file, and a dict of its documents: "train", "dev" and "test".
+
+    A document is a line as a list of ids, between two boundaries; they are shuffled by the seed.
+    Raises ValueError if the file is no text, has fewer than 3 lines or too many characters.
+    """
+    documents = [line.strip() for line in read_text(path).split("\n") if line.strip()]
+    if len(documents) < 3:
+        raise ValueError(f"{path}: {len(documents)} documents are too few: train, dev and test "
+                         f"need one each; put one document on each line")
+    random.Random(seed).shuffle(documents)
+    tokenizer = CharTokenizer("".join(documents))
+    if tokenizer.n_vocab > 1500:
+        raise ValueError(f"{path}: with {len(tokenizer.chars)} different characters the table of "
+                         f"pairs grows too large; use text with fewer than 1500")
+    parts = [[[BOUNDARY, *tokenizer.encode(document), BOUNDARY] for document in part]
+             for part in split(documents)]
+    return tokenizer, dict(zip(("train", "dev", "test"), parts))
+
+
+# %% 2. Counting
+# What follows what, and how often? A table with a row for each token and a column for each token
+# that may come next holds the answer for all pairs: that is all a bigram model ever learns.
+
+
+def count_pairs(documents, n_vocab):
+    """counts[i][j] is how often token j came right after token i: (n_vocab, n_vocab)."""
+    counts = [[0] * n_vocab for _ in range(n_vocab)]
+    for ids in documents:
+        for before, after in zip(ids, ids[1:]):
+            counts[before][after] += 1
+    return counts
+
+
+# %% 3. Probabilities and sampling
+# Divide each row by its sum, and it says how likely each token is to come next. To invent a name,
+# begin at the boundary, draw the next token with these probabilities, go to its row, and so on
+# until the boundary is drawn.
+
+
+def probabilities(counts, smoothing=0):
+    """Each row divided by its sum, after adding `smoothing` to every count; see section 4.
+
+    A row of zeros stays so: nothing is known about what follows a token that was never seen.
+    """
+    probs = []
+    for row in counts:
+        total = sum(row) + smoothing * len(row)
+        probs.append([(count + smoothing) / (total or 1) for count in row])
+    return probs
+
+
+def sample(next_weights, rng, max_new_tokens=40):
+    """Draws a text, as a list of ids without boundaries, cut at max_new_tokens.
+
+    next_weights takes the list of ids so far, the first boundary included, and gives a dict from
+    each token that may come next to its weight. rng is a random.Random.
+    """
+    ids = [BOUNDARY]
+    while len(ids) <= max_new_tokens:
+        weights = next_weights(ids)
+        token, = rng.choices(list(weights), weights.values())
+        if token == BOUNDARY:
+            break
+        ids.append(token)
+    return ids[1:]
+
+
+# %% 4. How good is it?
+# A good model gives what really comes a high probability. The likelihood of a name is the product
+# of the probabilities of all its pairs, a tiny number; its logarithm is a sum, and easier to work
+# with. With the sign turned and divided by the number of tokens it is the loss that this and all
+# later lessons have: the average negative log-likelihood (nll), in nats a token, lower is better.
+# e to the power of it is the perplexity: a model with a perplexity of 12 is as unsure as if it had
+# to pick from 12 equally likely tokens. A pair that was never seen has probability 0, log 0 is
+# minus infinity, and one such pair makes the loss of a whole text infinite. Smoothing mends that:
+# pretend to have seen every pair, say, once more than one has.
+
+
+def nll(probs, counts):
+    """The average negative log-likelihood of text with these counts of pairs, in nats a token.
+
+    It is -log probs[i][j], averaged over all pairs; infinite if one of them has probability 0.
+    How often each pair occurs is all that the loss needs to know of the text.
+    """
+    total = 0.0
+    for row, row_counts in zip(probs, counts):
+        for p, count in zip(row, row_counts):
+            if count:
+                total -= count * (math.log(p) if p > 0 else -math.inf)
+    return total / sum(map(sum, counts))
+
+
+# %% 5. A tensor with just the operations for this
+# A network can learn the table as well. We need what micrograd.py made for single numbers, now for
+# whole tables: each operation makes a Tensor that knows what it was computed from and how to send
+# a gradient back. These are all the operations of a one-layer network.
+
+
+class Tensor:
+    """A number, a list of numbers or a list of rows, and how to send a gradient back through it.
+
+    `parents` are the tensors it was computed from. `local_backward` takes the gradient of the loss
+    with respect to this tensor and gives its share of the gradient of each parent, in their order.
+    """
+    __slots__ = ("data", "grad", "parents", "local_backward")
+
+    def __init__(self, data, parents=(), local_backward=None):
+        self.data = data
+        self.grad = None  # d loss / d data, in the shape of data, once backward() has run
+        self.parents = parents
+        self.local_backward = local_backward
+
+    def __rmatmul__(self, rows):
+        """rows (n, k), plain numbers, @ self (k, m) -> (n, m): row i is sum_k rows[i][k] self[k]."""
+        n_out = len(self.data[0])
+
+        def times(matrix, rows):
+            out = []
+            for row in matrix:
+                used = [[x * v for v in values] for x, values in zip(row, rows) if x]  # 0 adds none
+                out.append(used[0] if len(used) == 1 else [sum(c) for c in zip([0.0] * n_out, *used)])
+            return out
+
+        return Tensor(times(rows, self.data), (self,),
+                      lambda grad: (times(zip(*rows), grad),))  # rows.T @ grad: (k, m)
+
+    def exp(self):
+        """e to the power of each number of rows (n, m)."""
+        out = [[math.exp(x) for x in row] for row in self.data]
+
+        def backward(grad):  # (e^x)' = e^x
+            return ([[g * e for g, e in zip(*rows)] for rows in zip(grad, out)],)
+        return Tensor(out, (self,), backward)
+
+    def normalize(self):
+        """Each row of (n, m) divided by its sum."""
+        sums = [sum(row) for row in self.data]
+        out = [[x / total for x in row] for row, total in zip(self.data, sums)]
+
+        def backward(grad):  # growing by a share of itself only shrinks the others: less the mean
+            means = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
+            return ([[(g - mean) / total for g in row]
+                     for row, mean, total in zip(grad, means, sums)],)
+        return Tensor(out, (self,), backward)
+
+    def pick(self, places):
+        """The numbers of rows (n, m) at a list of N different places (row, column): -> (N)."""
+        def backward(grad):
+            d_rows = [[0.0] * len(row) for row in self.data]
+            for (i, j), g in zip(places, grad):
+                d_rows[i][j] = g
+            return (d_rows,)
+        return Tensor([self.data[i][j] for i, j in places], (self,), backward)
+
+    def log(self):
+        """The natural logarithm of each of N numbers; of 0, minus infinity."""
+        return Tensor([math.log(x) if x else -math.inf for x in self.data], (self,),
+                      lambda grad: ([g / x for g, x in zip(grad, self.data)],))
+
+    def mean(self, weights):
+        """The mean of N numbers, number i counted weights[i] times: a scalar."""
+        total = sum(weights)
+        return Tensor(sum([w * x for w, x in zip(weights, self.data)]) / total, (self,),
+                      lambda grad: ([grad * w / total for w in weights],))
+
+    def mean_square(self):
+        """The mean of the squares of all numbers of rows (n, m): a scalar."""
+        n = sum(map(len, self.data))
+        return Tensor(sum(x * x for row in self.data for x in row) / n, (self,),
+                      lambda grad: ([[grad * 2 * x / n for x in row] for row in self.data],))
+
+    def __add__(self, other):
+        """The sum of two scalars."""
+        return Tensor(self.data + other.data, (self, other), lambda grad: (grad, grad))
+
+    def __rmul__(self, factor):
+        """A plain number times a scalar."""
+        return Tensor(factor * self.data, (self,), lambda grad: (factor * grad,))
+
+    def backward(self):
+        """Add d self / d tensor to the .grad of every tensor that this scalar was computed from.
+
+        A tensor sends its gradient on when it has received all of it, that is, after everything
+        that was computed from it: backwards through a list that has each after its parents.
+        """
+        order, seen, stack = [], set(), [(self, False)]
+        while stack:
+            tensor, parents_done = stack.pop()
+            if parents_done:
+                order.append(tensor)
+            elif tensor not in seen:
+                seen.add(tensor)
+                stack.append((tensor, True))
+                stack.extend((parent, False) for parent in tensor.parents)
+        arrived = {self: 1.0}  # d self / d self
+        for tensor in reversed(order):
+            grad = arrived.pop(tensor)
+            tensor.grad = grad if tensor.grad is None else add(tensor.grad, grad)
+            if tensor.parents:
+                for parent, part in zip(tensor.parents, tensor.local_backward(grad)):
+                    arrived[parent] = add(arrived[parent], part) if parent in arrived else part
+
+
+def add(a, b):
+    """Elementwise sum of two numbers, or of two nested lists of one shape."""
+    if not isinstance(a, list):
+        return a + b
+    return [add(x, y) for x, y in zip(a, b)]
+
+
+# %% 6. The same model as a network
+# The input is a token as a one-hot row: all zeros, but for a 1 at its id. Times a matrix of weights
+# this gives a row of numbers, the logits. They may be anything, so e to their power makes them
+# positive, and dividing by the sum makes them probabilities (both together are called softmax). The
+# loss is -log of the probability of what came. Gradient descent on the weights goes against the
+# slope of that loss, as in micrograd.py. Where it ends we know: nothing fits the pairs better than
+# their own shares, so at weights whose exponentials are in proportion to the counts.
+
+
+def one_hot(ids, n_vocab):
+    """A row for each id: all zeros, but for a 1 at the id. (len(ids), n_vocab)"""
+    return [[1.0 if i == j else 0.0 for j in range(n_vocab)] for i in ids]
+
+
+def network(weights, ids):
+    """The probabilities of the token after each of ids: weights (n_vocab, n_vocab) -> (N, n_vocab).
+
+    one-hot (N, n_vocab) @ weights (n_vocab, n_vocab) -> logits (N, n_vocab).
+    """
+    logits = one_hot(ids, len(weights.data)) @ weights
+    return logits.exp().normalize()
+
+
+def safe_learning_rate(counts):
+    """The largest learning rate at which no step can raise the loss.
+
+    That is 2 / (the largest curvature of the loss), and along the weights of a row the curvature is
+    at most half of that row's share of all pairs.
+    """
+    sums = list(map(sum, counts))
+    return 4 * sum(sums) / max(sums)
+
+
+def train(weights, counts, steps, lr, strength=0.0):
+    """Gradient descent on the mean loss over all pairs counted, yielding it at each step, in nats.
+
+    However many pairs there are, only n_vocab different inputs exist, and at most n_vocab^2
+    different pairs of input and target. So the network runs once for each input, and each loss
+    counts as often in the mean as its pair does in the text: the counts become weights of the mean.
+    A step is then on all data, whatever its size. `strength` times the mean squared weight is
+    added to the loss, see section 7. Raises FloatingPointError if the loss is no longer a number.
+    """
+    n_vocab = len(counts)
+    places = [(i, j) for i in range(n_vocab) for j in range(n_vocab) if counts[i][j]]
+    times = [counts[i][j] for i, j in places]
+    for _ in range(steps):
+        loss = -1 * network(weights, range(n_vocab)).pick(places).log().mean(times)
+        total = loss + strength * weights.mean_square() if strength else loss
+        if not math.isfinite(total.data):
+            raise FloatingPointError("the loss is not a number")
+        weights.grad = None
+        total.backward()
+        weights.data = [[w - lr * g for w, g in zip(*rows)]
+                        for rows in zip(weights.data, weights.grad)]
+        yield loss.data
+
+
+# %% 7. Regularising is smoothing
+# With all weights at 0 all tokens are equally likely. A charge on large weights (regularisation)
+# pulls towards that, and so does adding the same number to all counts (smoothing). Both bend rare
+# and unseen pairs most, as the data says least about them: two ways to say the same. To put the two
+# tables side by side we look for the amount of smoothing that costs as much loss.
+
+
+def smoothing_like(loss, counts):
+    """How much smoothing brings nll, on the counts themselves, up to `loss`: found by halving."""
+    low, high = 1e-6, 1e9
+    for _ in range(50):
+        middle = math.sqrt(low * high)
+        if nll(probabilities(counts, middle), counts) < loss:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+# %% 8. Longer contexts
+# Two tokens before say more than one, and three more than two. Counting needs only a larger table:
+# an n-gram model has a row for each context of n - 1 tokens. But the table grows by a factor of
+# n_vocab with each, and the text does not. Soon most rows are empty, most contexts of a new name
+# were never seen, and what was learned is the training list itself: train loss falls, dev loss
+# rises. Counting treats "ana" and "anna" as having nothing in common. A model that knows what
+# contexts have in common is what mlp.py begins with.
+
+
+def count_ngrams(documents, n):
+    """{context: {token: how often it came next}}, for contexts of n - 1 tokens, as tuples.
+
+    Before the first token there are as many boundaries as it takes.
+    """
+    table = {}
+    for ids in documents:
+        ids = [BOUNDARY] * (n - 2) + ids
+        for t in range(max(1, n - 1), len(ids)):
+            row = table.setdefault(tuple(ids[t - n + 1:t]), {})
+            row[ids[t]] = row.get(ids[t], 0) + 1
+    return table
+
+
+def ngram_nll(table, text, smoothing, n_vocab):
+    """The average negative log-likelihood, in nats a token, of text given as count_ngrams of it."""
+    loss = count = 0
+    for context, after in text.items():
+        row = table.get(context, {})
+        total = sum(row.values()) + smoothing * n_vocab
+        for token, times in after.items():
+            loss -= times * math.log((row.get(token, 0) + smoothing) / total)
+            count += times
+    return loss / count
+
+
+def best_smoothing(table, dev, n_vocab):
+    """What to add to every count, of 1/1000 to 10, so that the loss on dev is lowest."""
+    return min((0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+               key=lambda smoothing: ngram_nll(table, dev, smoothing, n_vocab))
+
+
+def next_from_ngrams(table, n):
+    """What sample() asks for: the row of the last n - 1 tokens, as counted."""
+    def next_weights(ids):
+        ids = [BOUNDARY] * (n - 2) + ids
+        return table[tuple(ids[len(ids) - n + 1:])]
+    return next_weights
+
+
+# %% 9. Pictures
+# The table itself is the best picture of a bigram model. A cell's shade is its probability: how
+# large a share of its row it is. Letters of other scripts may be two columns wide in a terminal, or
+# none, as an accent is; the pictures give every letter the same room.
+
+
+def glyph(tokenizer, i):
+    """Token i, made visible."""
+    char = tokenizer.decode([i]) or "·"
+    if ord(char) <= 32:
+        return chr(0x2400 + ord(char))  # Unicode has pictures of blanks and line ends
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return "◌" + char  # an accent needs something to sit on
+    return char if char.isprintable() else "�"
+
+
+def columns_of(text):
+    """How many columns of a terminal the text takes."""
+    return sum(0 if unicodedata.category(char) in ("Mn", "Me") else
+               2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def pad(text, columns):
+    """The text, with blanks after it to fill so many columns."""
+    return text + " " * (columns - columns_of(text))
+
+
+def glyphs(tokenizer):
+    """All tokens, made visible, each in as many columns of a terminal as the widest needs."""
+    marks = [glyph(tokenizer, i) for i in range(tokenizer.n_vocab)]
+    widest = max(map(columns_of, marks))
+    return [pad(mark, widest) for mark in marks]
+
+
+SHADES = " ·░▒▓█"
+LEGEND = "· from 0.1%, ░ 1%, ▒ 3%, ▓ 10%, █ 30%"
+
+
+def shade(p):
+    """Which of SHADES stands for the probability p, 0 to 5."""
+    return sum(p >= edge for edge in (0.001, 0.01, 0.03, 0.1, 0.3))
+
+
+def commonest(counts, limit):
+    """The ids of the `limit` tokens seen most often, in the order of their ids."""
+    return sorted(sorted(range(len(counts)), key=lambda i: -sum(counts[i]))[:limit])
+
+
+def draw_table(tokenizer, counts, numbers=False, colour=False, columns=80):
+    """The table of pairs: each cell its two tokens and a shade or a colour, or the count as well.
+
+    What is too wide for the columns goes below. Of very many tokens only the commonest are shown.
+    """
+    marks = glyphs(tokenizer)
+    wide = columns_of(marks[0])
+    ids = commonest(counts, 40 // wide)
+    digits = len(str(max(map(max, counts)))) if numbers else 0
+    width = 2 * wide + (0 if colour else 1) + (digits + 1 if numbers else 0)
+    n_blocks = math.ceil(len(ids) / (columns // width))
+    across = math.ceil(len(ids) / n_blocks)
+    probs, lines = probabilities(counts), []
+    for start in range(0, len(ids), across):
+        for i in ids:
+            line = ""
+            for j in ids[start:start + across]:
+                level = shade(probs[i][j])
+                cell = marks[i] + marks[j]
+                if colour:  # of the 256 that terminals have, from white to dark blue
+                    back, front = (231, 195, 153, 111, 33, 19)[level], 231 if level > 3 else 16
+                    cell = f"\033[48;5;{back};38;5;{front}m{cell}"
+                else:
+                    cell += SHADES[level]
+                line += cell + (f"{counts[i][j]:{digits}} " if numbers else "")
+            lines.append(line + "\033[0m" if colour else line.rstrip())
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
+def draw_beside(tokenizer, counts, left, right, titles):
+    """Two tables of probabilities side by side, a shade a cell, under their titles.
+
+    Of very many tokens only the commonest by `counts` are shown.
+    """
+    marks = glyphs(tokenizer)
+    wide = columns_of(marks[0])
+    ids = commonest(counts, 35 // wide)
+    width = wide * (len(ids) + 1) + 1
+    head = pad("", wide + 1) + "".join(marks[j] for j in ids)
+    lines = [pad(titles[0], width) + "    " + titles[1], f"{head}    {head}".rstrip()]
+    for i in ids:
+        rows = ["".join(SHADES[shade(table[i][j])] * wide for j in ids) for table in (left, right)]
+        lines.append(f"{marks[i]} {rows[0]}    {marks[i]} {rows[1]}".rstrip())
+    return "\n".join(lines)
+
+
+def draw_svg(tokenizer, counts):
+    """The table as an SVG picture, with the counts, of the 60 commonest tokens at most."""
+    ids = commonest(counts, 60)
+    size, probs, out = 40, probabilities(counts), []
+    for y, i in enumerate(ids):
+        for x, j in enumerate(ids):
+            depth = math.sqrt(probs[i][j])  # the root, so that small ones can be told apart
+            colour = f"rgb({255 - 220 * depth:.0f},{255 - 170 * depth:.0f},255)"
+            out.append(f'<rect x="{size * x}" y="{size * y}" width="{size}" height="{size}" '
+                       f'fill="{colour}"/><text x="{size * x + 20}" y="{size * y + 16}">'
+                       f'{html.escape(glyph(tokenizer, i) + glyph(tokenizer, j))}</text>'
+                       f'<text x="{size * x + 20}" y="{size * y + 32}">{counts[i][j]}</text>')
+    side = size * len(ids)
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" '
+            'font-family="monospace" font-size="12" text-anchor="middle">\n'
+            + "\n".join(out) + "\n</svg>\n")
+
+
+# %% 10. The command line
+
+
+def number(kind, low, above=False):
+    """A type for argparse: an int or a float from `low`, or from just above it, to 10^9."""
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= 10 ** 9 or above and value == low:
+            raise argparse.ArgumentTypeError(
+                f"must be a {'whole ' if kind is int else ''}number {'above' if above else 'from'} "
+                f"{low} {'and up ' if above else ''}to 10^9, not {text!r}")
+        return value
+    return parse
+
+
+def make_parser():
+    """The command line, as --help tells it."""
+    parser = argparse.ArgumentParser(
+        prog="bigram.py", description="Learn which letter follows which, by counting and by a "
+                                      "network, and sample names.")
+    names = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
+    parser.add_argument("--data", metavar="FILE", default=names,
+                        help="UTF-8 text, one document a line (default: names.txt beside bigram.py)")
+    parser.add_argument("--steps", metavar="N", type=number(int, 0),
+                        help="training steps of the network, each on all data (default: 5000, "
+                             "fewer with more than 30 tokens)")
+    parser.add_argument("--lr", metavar="X", type=number(float, 0, above=True),
+                        help="learning rate (default: the largest that is certain to go downhill)")
+    parser.add_argument("--seed", metavar="N", type=number(int, 0), default=42,
+                        help="where all randomness starts (default: 42)")
+    parser.add_argument("--samples", metavar="N", type=number(int, 0), default=10,
+                        help="texts to invent (default: 10)")
+    parser.add_argument("--test", action="store_true", help="evaluate on the test split too")
+    parser.add_argument("--counts", action="store_true", help="show the table with its numbers")
+    parser.add_argument("--svg", metavar="FILE", help="draw the table with its numbers into a file")
+    return parser
+
+
+def write_text(path, text):
+    """Write a file whole or not at all: beside it at first, then renamed. Raises ValueError."""
+    target = os.path.realpath(path)  # what a link points to
+    part = f"{target}.{os.getpid()}.part"
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise ValueError(f"{path}: not an ordinary file; name one to write")
+    try:
+        try:
+            with open(part, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(part, target)
+        finally:
+            if os.path.exists(part):
+                os.remove(part)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; name a file that can be written") from None
+
+
+def show_progress(line, in_a_pipe=True):
+    """Rewrite the last line on a terminal; where there is none, print a plain line or nothing."""
+    if sys.stderr.isatty():
+        width = min(60, shutil.get_terminal_size().columns - 1)
+        print(f"\r{line[:width]:{width}}\r", file=sys.stderr, end="", flush=True)
+    elif in_a_pipe:
+        print(line, file=sys.stderr, flush=True)
+
+
+def show_counting(tokenizer, splits, counts, args):
+    """Sections 2 to 4: the table, samples from it, a name scored, and the losses."""
+    n_vocab = tokenizer.n_vocab
+    probs = probabilities(counts["train"])
+    seen = sum(count > 0 for row in counts["train"] for count in row)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    print(f"the training documents have {sum(map(sum, counts['train']))} pairs of tokens, of "
+          f"{seen} kinds out of {n_vocab ** 2}\n\nhow likely is the second after the first? "
+          f"{'The darker, the likelier' if colour else LEGEND}")
+    print(draw_table(tokenizer, counts["train"], args.counts, colour))
+    if n_vocab > len(shown := commonest(counts["train"], 40)):
+        print(f"(the {len(shown)} commonest of {n_vocab} tokens)")
+    if args.svg is not None:
+        print(f"{args.svg} shows it with its numbers; open it in a browser")
+
+    rng = random.Random(args.seed)
+    room = 34 // columns_of(glyphs(tokenizer)[0])  # tokens in half a terminal's width
+    if args.samples:
+        print("\nsampled from this table                     with all tokens equally likely")
+    for _ in range(args.samples):
+        learned, uniform = (tokenizer.decode(sample(next_weights, rng, room)) for next_weights in (
+            lambda ids: dict(enumerate(probs[ids[-1]])), lambda ids: dict.fromkeys(range(n_vocab), 1)))
+        print(f"  {pad(learned, 42)}  {uniform}")
+
+    ids = splits["train"][0]
+    print(f"\nhow likely is {tokenizer.decode(ids)}?\n  pair   probability   its logarithm")
+    for before, after in zip(ids, ids[1:]):
+        pair, p = glyph(tokenizer, before) + glyph(tokenizer, after), probs[before][after]
+        print(f"  {pad(pair, 6)}{p:12.2%}{math.log(p):16.3f}")
+    log_likelihood = sum(math.log(probs[before][after]) for before, after in zip(ids, ids[1:]))
+    loss = nll(probs, count_pairs([ids], n_vocab))
+    print(f"  likelihood, the product: {math.exp(log_likelihood):.3g}\n"
+          f"  log-likelihood, the sum: {log_likelihood:.3f}\n"
+          f"  average negative log-likelihood: {loss:.3f} nats a token, perplexity "
+          f"{math.exp(loss):.1f}")
+
+    print("\nloss of the counted table, nats a token   as counted   +1 to every count")
+    smoothed = probabilities(counts["train"], 1)
+    for name in ("train", "dev"):
+        print(f"  {name:40}{nll(probs, counts[name]):10.4f}{nll(smoothed, counts[name]):16.4f}")
+    whole = [[sum(cell) for cell in zip(*rows)] for rows in zip(*counts.values())]
+    title = f"all, {sum(map(sum, whole))} pairs, counted from all"
+    print(f"  {title:40}{nll(probabilities(whole), whole):10.4f}"
+          f"{nll(probabilities(whole, 1), whole):16.4f}")
+    new = [(i, j) for i in range(n_vocab) for j in range(n_vocab)
+           if counts["dev"][i][j] and not counts["train"][i][j]]
+    if new:
+        print("  infinite, as these pairs of dev never occur in train: " + " ".join(
+            glyph(tokenizer, i) + glyph(tokenizer, j) for i, j in new[:8]))
+
+
+def show_network(tokenizer, counts, args):
+    """Sections 6 and 7: train the network, with and without regularisation; compare with counting."""
+    n_vocab, strength = tokenizer.n_vocab, 0.02
+    plain, pulled = (Tensor([[0.0] * n_vocab for _ in range(n_vocab)]) for _ in range(2))
+    lr = args.lr or safe_learning_rate(counts["train"])
+    steps = min(5000, 4_500_000 // n_vocab ** 2) if args.steps is None else args.steps
+    done, start = 0, time.monotonic()
+    try:
+        print(f"\nthe same as a network: {n_vocab ** 2} weights, from 0, learning rate {lr:.1f}",
+              flush=True)
+        for loss, _ in zip(train(plain, counts["train"], steps, lr),
+                           train(pulled, counts["train"], steps, lr, strength)):
+            done += 1
+            left = (time.monotonic() - start) / done * (steps - done)
+            show_progress(f"step {done}/{steps}  loss {loss:#.5g}  {left:.0f} s left",
+                          in_a_pipe=done % max(1, steps // 10) == 0)
+        show_progress("", in_a_pipe=False)
+    except KeyboardInterrupt:
+        show_progress("", in_a_pipe=False)
+        print(f"stopped at step {done} of {steps}; Ctrl-C again quits", file=sys.stderr,
+              flush=True)
+    learned, calmer = (network(weights, range(n_vocab)).data for weights in (plain, pulled))
+    for name in ("train", "dev", "test") if args.test else ("train", "dev"):
+        print(f"{name} loss {nll(learned, counts[name]):.4f}")
+    probs = probabilities(counts["train"])
+    excess = nll(learned, counts["train"]) - nll(probs, counts["train"])
+    print(f"on train {excess:.4f} nats more than the counted table, the best there can be")
+    print("\n" + draw_beside(tokenizer, counts["train"], probs, learned,
+                             ("counted", "the network's weights, through softmax")))
+    smoothing = smoothing_like(nll(calmer, counts["train"]), counts["train"])
+    print("\n" + draw_beside(
+        tokenizer, counts["train"], probabilities(counts["train"], smoothing), calmer,
+        (f"counted, smoothed by {smoothing:.3g}", f"the network, regularised by {strength}")))
+
+
+def show_ngrams(tokenizer, splits, rng):
+    """Section 8: a line for each length of context."""
+    known = {tuple(ids[1:-1]) for ids in splits["train"]}
+    room = 12 // columns_of(glyphs(tokenizer)[0])
+    print("\nlonger contexts, by counting (samples with * are training documents)\n"
+          " n   table could have  it has  dev contexts  add   train    dev    a sample\n"
+          "                                 never seen           loss   loss")
+    for n in range(1, 7):
+        table, dev = (count_ngrams(splits[name], n) for name in ("train", "dev"))
+        smoothing = best_smoothing(table, dev, tokenizer.n_vocab)
+        unseen = sum(sum(row.values()) for context, row in dev.items() if context not in table)
+        share = unseen / sum(sum(row.values()) for row in dev.values())
+        losses = [ngram_nll(table, text, smoothing, tokenizer.n_vocab) for text in (table, dev)]
+        text = sample(next_from_ngrams(table, n), rng, room)
+        cells = tokenizer.n_vocab ** n
+        print(f" {n}{f'{cells:,}' if cells < 10 ** 12 else f'{cells:.1e}':>19}"
+              f"{sum(map(len, table.values())):8,}{share:13.1%}   {smoothing:<6g}{losses[0]:.4f} "
+              f"{losses[1]:.4f}  {'*' if tuple(text) in known else ' '} {tokenizer.decode(text)}",
+              flush=True)
+
+
+def main(argv=None):
+    """Read the command line and the data, and run; what is wrong with them is said in one line."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # where █ cannot be printed, ? will do
+    try:
+        tokenizer, splits = load(args.data, args.seed)
+        counts = {name: count_pairs(part, tokenizer.n_vocab) for name, part in splits.items()}
+        if args.svg is not None:
+            write_text(args.svg, draw_svg(tokenizer, counts["train"]))
+    except ValueError as error:
+        parser.error(str(error))
+    print(f"{sum(map(len, splits.values()))} documents, {tokenizer.n_vocab} tokens")
+    show_counting(tokenizer, splits, counts, args)
+    try:
+        show_network(tokenizer, counts, args)
+    except ArithmeticError:
+        show_progress("", in_a_pipe=False)
+        parser.error("the loss turned into NaN, as the steps were too large; try a smaller --lr")
+    show_ngrams(tokenizer, splits, random.Random(args.seed))
+
+
+if __name__ == "__main__":
+    try:
+        try:
+            main()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)  # as the shell reports a program ended by Ctrl-C
+    except OSError as error:  # nowhere to print to: the disk is full or, with head, the reader left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        print(f"bigram.py: error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
