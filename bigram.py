@@ -187,18 +187,10 @@ class Tensor:
         self.local_backward = local_backward
 
     def __rmatmul__(self, rows):
-        """rows (n, k), plain numbers, @ self (k, m) -> (n, m): row i is sum_k rows[i][k] self[k]."""
-        n_out = len(self.data[0])
-
-        def times(matrix, rows):
-            out = []
-            for row in matrix:
-                used = [[x * v for v in values] for x, values in zip(row, rows) if x]  # 0 adds none
-                out.append(used[0] if len(used) == 1 else [sum(c) for c in zip([0.0] * n_out, *used)])
-            return out
-
-        return Tensor(times(rows, self.data), (self,),
-                      lambda grad: (times(zip(*rows), grad),))  # rows.T @ grad: (k, m)
+        """rows, plain numbers, (n, k) @ self (k, m) -> (n, m)."""
+        def backward(grad):  # rows.T @ grad -> (k, m)
+            return (matmul(zip(*rows), grad),)
+        return Tensor(matmul(rows, self.data), (self,), backward)
 
     def exp(self):
         """e to the power of each number of rows (n, m)."""
@@ -275,6 +267,21 @@ class Tensor:
             if tensor.parents:
                 for parent, part in zip(tensor.parents, tensor.local_backward(grad)):
                     arrived[parent] = add(arrived[parent], part) if parent in arrived else part
+
+
+def matmul(a, b):
+    """a (n, k) @ b (k, m) -> (n, m): for each row of a, the rows of b, each times its number, added.
+
+    A 0 takes no row of b, which is what makes one-hot rows cheap.
+    """
+    out = []
+    for row in a:
+        total = [0.0] * len(b[0])
+        for x, values in zip(row, b):
+            if x:
+                total = [t + x * v for t, v in zip(total, values)]
+        out.append(total)
+    return out
 
 
 def add(a, b):
@@ -547,7 +554,8 @@ def make_parser():
                                       "network, and sample names.")
     names = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
     parser.add_argument("--data", metavar="FILE", default=names,
-                        help="UTF-8 text, one document a line (default: names.txt beside bigram.py)")
+                        help="UTF-8 text, one document a line (default: names.txt beside "
+                             "bigram.py)")
     parser.add_argument("--steps", metavar="N", type=number(int, 0),
                         help="training steps of the network, each on all data (default: 5000, "
                              "fewer with more than 30 tokens)")
@@ -610,9 +618,9 @@ def show_counting(tokenizer, splits, counts, args):
     if args.samples:
         print("\nsampled from this table                     with all tokens equally likely")
     for _ in range(args.samples):
-        learned, uniform = (tokenizer.decode(sample(next_weights, rng, room)) for next_weights in (
-            lambda ids: dict(enumerate(probs[ids[-1]])), lambda ids: dict.fromkeys(range(n_vocab), 1)))
-        print(f"  {pad(learned, 42)}  {uniform}")
+        learned = sample(lambda ids: dict(enumerate(probs[ids[-1]])), rng, room)
+        uniform = sample(lambda ids: dict.fromkeys(range(n_vocab), 1), rng, room)
+        print(f"  {pad(tokenizer.decode(learned), 42)}  {tokenizer.decode(uniform)}")
 
     ids = splits["train"][0]
     print(f"\nhow likely is {tokenizer.decode(ids)}?\n  pair   probability   its logarithm")
@@ -642,7 +650,7 @@ def show_counting(tokenizer, splits, counts, args):
 
 
 def show_network(tokenizer, counts, args):
-    """Sections 6 and 7: train the network, with and without regularisation; compare with counting."""
+    """Sections 6 and 7: train the network, with regularisation and without; compare with counting."""
     n_vocab, strength = tokenizer.n_vocab, 0.02
     plain, pulled = (Tensor([[0.0] * n_vocab for _ in range(n_vocab)]) for _ in range(2))
     lr = args.lr or safe_learning_rate(counts["train"])

@@ -613,7 +613,7 @@ def make_parser():
                             help=f"{text} (default: {'all' if default is None else default})")
     parser.add_argument("--loss", choices=("margin", "logistic"), default="margin",
                         help="what being wrong costs (default: margin)")
-    parser.add_argument("--svg", metavar="FILE", help="draw the neuron of the lesson into this file")
+    parser.add_argument("--svg", metavar="FILE", help="draw the lesson's neuron into a file")
     return parser
 
 
@@ -685,9 +685,9 @@ def show_sections_1_to_6(svg):
     right, (a, d) = a.grad, diamond()
     d.grad = 1.0
     naive_backward(d)
+    nudged, = nudge(lambda a: 2 * a * (2 * a + 1), 3.0)
     print("\nthe order matters: with b = 2a, c = b + 1, d = bc at a = 3, d grows with a by\n"
-          f"     {right} by backward(), {nudge(lambda a: 2 * a * (2 * a + 1), 3.0)[0]:.6f} by nudging, "
-          f"{a.grad} by simple recursion")
+          f"     {right} by backward(), {nudged:.6f} by nudging, {a.grad} by simple recursion")
     print("\nthe graph of a neuron of three inputs: data and, after backward(), grad\n"
           + draw_tree(*neuron_of_three_inputs())
           + (f"\n{svg} shows the same as a picture; open it in a browser" if svg else ""))
@@ -700,10 +700,11 @@ def run(args):
     points, fresh = (two_moons(args.points, args.noise, rng) for _ in range(2))
     model = MLP(2, [args.n_hidden] * args.n_layer + [1], rng)
     loss = {"margin": max_margin, "logistic": logistic}[args.loss]
+    batch_size = args.batch_size or len(points)
     done, start = 0, time.monotonic()
     try:
-        print(f"\ntwo moons: {args.points} points, {len(model.parameters())} parameters", flush=True)
-        for value in train(model, points, loss, args.steps, args.batch_size or args.points, args.lr):
+        print(f"\ntwo moons: {len(points)} points, {len(model.parameters())} parameters", flush=True)
+        for value in train(model, points, loss, args.steps, batch_size, args.lr):
             done += 1
             left = (time.monotonic() - start) / done * (args.steps - done)
             show_progress(f"step {done}/{args.steps}  loss {value:#.4g}  {left:.0f} s left",
