@@ -270,7 +270,8 @@ class Tensor:
 
 
 def matmul(a, b):
-    """a (n, k) @ b (k, m) -> (n, m): for each row of a, the rows of b, each times its number, added.
+    """a (n, k) @ b (k, m) -> (n, m): for each row of a, the rows of b, each times its number,
+    added up.
 
     A 0 takes no row of b, which is what makes one-hot rows cheap.
     """
@@ -650,7 +651,7 @@ def show_counting(tokenizer, splits, counts, args):
 
 
 def show_network(tokenizer, counts, args):
-    """Sections 6 and 7: train the network, with regularisation and without; compare with counting."""
+    """Sections 6 and 7: train the network, also regularised, and compare with counting."""
     n_vocab, strength = tokenizer.n_vocab, 0.02
     plain, pulled = (Tensor([[0.0] * n_vocab for _ in range(n_vocab)]) for _ in range(2))
     lr = args.lr or safe_learning_rate(counts["train"])

@@ -703,7 +703,8 @@ def run(args):
     batch_size = args.batch_size or len(points)
     done, start = 0, time.monotonic()
     try:
-        print(f"\ntwo moons: {len(points)} points, {len(model.parameters())} parameters", flush=True)
+        print(f"\ntwo moons: {len(points)} points, {len(model.parameters())} parameters",
+              flush=True)
         for value in train(model, points, loss, args.steps, batch_size, args.lr):
             done += 1
             left = (time.monotonic() - start) / done * (args.steps - done)
