@@ -7,19 +7,19 @@ pencil and paper, then by a class of a few operations that applies the chain rul
 that class it builds neurons, layers and a network, and trains it to tell two shapes apart. All the
 later lessons do the same with larger pieces.
 
-    python micrograd.py                   each section's example, and two moons, in two seconds
+    python micrograd.py                   the sections' examples, and two moons, in four seconds
     python micrograd.py --loss logistic   train with the other loss
-    python micrograd.py --n-hidden 2      too few neurons: watch what the boundary cannot do
+    python micrograd.py --n-layer 0       a single neuron: all it can draw is a straight line
     python micrograd.py --svg graph.svg   draw a neuron's graph as a picture for the browser too
     python micrograd.py --help            every option and its default
 
-It prints a table or a picture for each section: slopes, two trained neurons, a graph with every
-gradient in it, the losses, and the boundary that the network drew between the moons.
+It prints slopes, what two neurons learned, a graph with every gradient in it, the losses of the
+network, and the boundary that it drew between the moons.
 
 Papers: Rumelhart, Hinton and Williams 1986, "Learning Representations by Back-Propagating Errors";
 Cortes and Vapnik 1995, "Support-Vector Networks" (the max-margin loss); He et al. 2015, "Delving
-Deep into Rectifiers" (the first weights). Value, Neuron, Layer and MLP are used as in Karpathy's
-micrograd.
+Deep into Rectifiers" (the first weights). Value, Neuron, Layer and MLP have their names from
+Karpathy's micrograd.
 """
 import argparse
 import html
@@ -34,7 +34,8 @@ import time
 # %% 1. A derivative
 # How fast does f(x) grow as x grows? Nudge x and see: the growth of f(x), divided by the nudge, is
 # its slope there, the derivative. Where the slope is positive, a smaller x makes f(x) smaller;
-# where it is negative, a larger one does. So to get down to the lowest point, go against the slope.
+# where it is negative, a larger one does. So to get down to a low point, go against the slope. A
+# function of several inputs has a derivative with respect to each: by a, by b, by c, for short.
 
 
 def parabola(x):
@@ -43,7 +44,7 @@ def parabola(x):
 
 
 def product_plus(a, b, c):
-    """ab + c, a function of several inputs: it has a derivative by each of them."""
+    """ab + c. Its derivatives are b by a, a by b, and 1 by c."""
     return a * b + c
 
 
@@ -53,22 +54,27 @@ def nudge(f, *inputs, h=1e-6):
     for i, x in enumerate(inputs):
         up, down = list(inputs), list(inputs)
         up[i], down[i] = x + h, x - h
-        slopes.append((f(*up) - f(*down)) / (2 * h))  # to both sides: closer than to one
+        slopes.append((f(*up) - f(*down)) / (2 * h))  # both ways: more exact than one
     return slopes
 
 
 # %% 2. The chain rule
 # Nudging must compute everything again for each input, and a network has thousands or billions of
-# them. The chain rule needs one walk back. If y grows 2 times as fast as x, and z grows 3 times as
-# fast as y, then z grows 6 times as fast as x: along a path, slopes multiply.
+# them. The chain rule puts a large derivative together from small ones. If y grows 2 times as fast
+# as x, and z grows 3 times as fast as y, then z grows 6 times as fast as x: along a path, slopes
+# multiply. If x reaches z along several paths, their slopes add up. So one walk from the result
+# back to the inputs gives the derivatives by all of them.
 
 
 def square_by_hand(a, b, c):
-    """(ab + c)^2, and its derivatives by a, b and c: forward, then backward, one step a line."""
+    """(ab + c)^2, and its derivatives by a, b and c: forward, then backward, one step a line.
+
+    d_x is how fast the square grows with x, for each x below.
+    """
     product = a * b
     total = product + c
     square = total * total
-    d_square = 1.0                  # how fast the square grows with itself; then, with each d_...:
+    d_square = 1.0                  # everything grows as fast as itself
     d_total = d_square * 2 * total  # (t^2)' = 2t
     d_product = d_total * 1.0       # a sum grows as fast as either of its terms
     d_c = d_total * 1.0
@@ -78,11 +84,12 @@ def square_by_hand(a, b, c):
 
 
 # %% 3. Two neurons by hand
-# A neuron weighs its inputs, adds them up with a number of its own, the bias, and squashes the sum
-# into a range: here, by the sigmoid, into 0 to 1. Can two neurons learn AND and OR from examples?
-# The loss says how wrong they are. Gradient descent takes all its derivatives, the gradient, and
-# moves each weight a little against its own; then again. Every line of the backward half was worked
-# out on paper, and would have to be again after any change to the forward half.
+# A neuron multiplies each input by a weight, adds up the products and a number of its own, the
+# bias, and bends the sum: here with the sigmoid, into the range from 0 to 1. A layer is several
+# neurons with the same inputs. Can a layer of two learn AND and OR from examples? The loss says how
+# wrong it is. Gradient descent takes all derivatives of the loss, the gradient, moves each weight a
+# little against its own, and does it again. Every line of the backward half was worked out on
+# paper, and would have to be again after any change to the forward half.
 
 INPUTS = [(0, 0), (0, 1), (1, 0), (1, 1)]
 TARGETS = [(0, 0), (0, 1), (0, 1), (1, 1)]  # (AND, OR) of the two inputs
@@ -90,7 +97,7 @@ TARGETS = [(0, 0), (0, 1), (0, 1), (1, 1)]  # (AND, OR) of the two inputs
 
 def sigmoid(z):
     """1 / (1 + e^-z): any number to one between 0 and 1."""
-    if z < 0:  # the same, multiplied through by e^z: so no exponential can overflow
+    if z < 0:  # e^-z could be too large for a float, so multiply above and below by e^z
         return math.exp(z) / (1 + math.exp(z))
     return 1 / (1 + math.exp(-z))
 
@@ -98,8 +105,8 @@ def sigmoid(z):
 def layer_by_hand(weights, biases):
     """The loss of two neurons on INPUTS and TARGETS, and its derivatives by each weight and bias.
 
-    weights[j][i] is how much neuron j cares about input i: (2, 2); biases: (2). Returns the mean
-    of the squared errors, d_weights (2, 2) and d_biases (2).
+    weights[j][i] is how much neuron j cares about input i: two lists of two numbers, or (2, 2) for
+    short; biases: (2). Returns the mean of the squared errors, d_weights (2, 2), d_biases (2).
     """
     loss, d_weights, d_biases = 0.0, [[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0]
     for x, target in zip(INPUTS, TARGETS):
@@ -108,8 +115,9 @@ def layer_by_hand(weights, biases):
             out = sigmoid(total)
             error = out - target[j]
             loss += error * error / 8              # 8: four examples, two neurons
-            d_error = 2 * error / 8
-            d_total = d_error * out * (1 - out)    # sigmoid' = sigmoid (1 - sigmoid)
+            d_error = 2 * error / 8                # (e^2)' = 2e
+            d_out = d_error * 1.0
+            d_total = d_out * out * (1 - out)      # sigmoid' = sigmoid (1 - sigmoid)
             d_weights[j][0] += d_total * x[0]      # every example has its say: +=
             d_weights[j][1] += d_total * x[1]
             d_biases[j] += d_total
@@ -137,16 +145,16 @@ def train_by_hand(steps=1000, lr=10.0):
 
 
 class Value:
-    """A number, and the derivative of some later result by it, once that has called backward().
+    """A number. After result.backward(), its .grad is the derivative of that result by it.
 
     `parents` are the Values it was computed from, `local_grads` its derivative by each of them,
-    `op` the operation's name. Raises ValueError for a number that is infinite or NaN, TypeError for
-    what is no number, and OverflowError if a result is too large.
+    `op` the operation's name. Raises ValueError for a number that is infinite or NaN (not a
+    number), TypeError for what is no number, and OverflowError if a result is too large.
 
     Objects are what takes Python's time, so an operation makes few: one Value and two short tuples,
-    with the slopes as plain numbers. micrograd makes a function for each operation, to be called on
-    the way back. Tried here, that took four times as long, mostly because such a function and its
-    Value hold on to each other, and only Python's search for such circles can free them.
+    with the slopes as plain numbers. Karpathy's micrograd makes a function for each operation, to
+    be called on the way back. Tried here, that takes four times as long, mostly because function
+    and Value hold on to each other, and only a search for such circles can free them.
     """
     __slots__ = ("data", "grad", "parents", "local_grads", "op")
 
@@ -214,7 +222,7 @@ class Value:
         return as_value(other) ** self
 
     def exp(self):
-        """e to the power of it. Raises OverflowError above 709."""
+        """e to the power of it. Raises OverflowError above 709.78."""
         if self.data > math.log(sys.float_info.max):
             raise OverflowError(f"exp({self.data}) is too large for a float")
         out = math.exp(self.data)
@@ -237,21 +245,21 @@ class Value:
         return Value(out, (self,), (out * (1 - out),), "sigmoid")
 
     def relu(self):
-        """It, or 0 if it is negative: the rectified linear unit."""
+        """It, or 0 if it is negative: the rectified linear unit. Its slope at 0 is taken as 0."""
         return Value(max(0.0, self.data), (self,), (1.0 if self.data > 0 else 0.0,), "relu")
 
     def backward(self):
         """Add the derivative of this Value by v to v.grad, for every v that it was computed from.
 
-        As it adds, .grad must be set back to 0 before the next question; see zero_grad() below.
+        As it adds, .grad must be set back to 0 before the next step of training; see zero_grad().
         """
-        order = topological_order(self)
-        before = [value.grad for value in order]
+        order = topological_order(self)  # all of them, each after its parents; see section 5
+        before = [value.grad for value in order]  # set aside: it must not be sent on again
         for value in order:
             value.grad = 0.0
         self.grad = 1.0  # everything grows as fast as itself
         for value in reversed(order):
-            grad = value.grad  # complete: whatever was computed from it has had its turn
+            grad = value.grad  # complete: whatever was computed from this has had its turn
             for parent, local_grad in zip(value.parents, value.local_grads):
                 parent.grad += grad * local_grad  # along a path slopes multiply; paths add up
         for value, grad in zip(order, before):
@@ -269,10 +277,11 @@ def as_value(number):
 #
 #     b = 2 * a;  c = b + 1;  d = b * c           with a = 3: b = 6, c = 7, d = 42
 #
-# From d, b receives c = 7 and sends 2 * 7 = 14 to a. Then c receives b = 6 and passes it to b, now
-# at 13, which sends 2 * 13 = 26: a ends at 40. Right is 26, sent once. Python's recursion also ends
-# at a depth of 1000. The remedy for both is to list the graph first: in a topological order each
-# Value stands after all its parents. Backwards through it, each has its sum before it sends.
+# From d, b receives c = 7 and sends 2 * 7 = 14 to a. Then c receives b = 6 and passes it on to b,
+# which has 7 + 6 = 13 now and sends 2 * 13 = 26: a ends at 40. Right is 26, sent once. And Python's
+# recursion stops at a depth of 1000. The remedy for both is to list the graph first: in a
+# topological order each Value stands after all its parents. Going through that list backwards, each
+# has its whole gradient before it sends it on.
 
 
 def naive_backward(value):
@@ -309,19 +318,20 @@ def topological_order(value):
 
 
 # %% 6. Neuron, layer, network
-# A neuron: a weighted sum of its inputs, then a bend, for without one a network of any depth is
-# still only one weighted sum. The bend here is relu. A layer: neurons that look at the same inputs.
-# A network (MLP, multi-layer perceptron): layers, each looking at what the one before it made. The
-# last layer has no bend, so that the network can answer with any number.
+# A neuron as in section 3, now for any number of inputs, and with relu for its bend (also called
+# its nonlinearity): negative sums become 0. Without a bend a network of any depth would be no more
+# than one weighted sum. A layer: neurons that look at the same inputs. A network (MLP, multi-layer
+# perceptron): layers, each looking at what the one before it made. The last layer has no bend, so
+# that the network can answer with any number.
 
 
 def weighted_sum(weights, inputs, bias):
-    """w1 x1 + w2 x2 + ... + bias, as one operation: three lists of Values in, one Value out.
+    """w1 x1 + w2 x2 + ... + bias, as one operation: two lists of Values and a Value, to one Value.
 
-    With * and + it would take two operations an input, and the result and gradients would be the
+    With * and + it would be two operations an input, and the result and gradients would be the
     same. But an operation may be as large as one likes, as long as its derivatives are known: here
-    the inputs' values for the weights, the weights' for the inputs. It saves most of the objects,
-    and with them five sixths of the time of a training step.
+    they are x1 by w1, w1 by x1, and 1 by the bias. It saves most of the objects, and a training
+    step takes a sixth of the time.
     """
     ws, xs = [w.data for w in weights], [x.data for x in inputs]
     return Value(sum(map(operator.mul, ws, xs)) + bias.data,
@@ -329,7 +339,7 @@ def weighted_sum(weights, inputs, bias):
 
 
 class Module:
-    """What has parameters(): a list of the Values that training may change."""
+    """What Neuron, Layer and MLP share. Each has parameters(): the Values that training changes."""
 
     def zero_grad(self):
         """Forget the gradients, as backward() would add to them."""
@@ -346,8 +356,9 @@ class Neuron(Module):
     def __init__(self, nin, nonlin=True, rng=random):
         if nin < 1:
             raise ValueError(f"a neuron needs at least 1 input, not {nin}")
-        # The more inputs, the smaller each weight: so sums start neither huge nor tiny. He et al.
-        # 2015, equation 10: a standard deviation of sqrt(2 / nin) is right for relu.
+        # Random, for neurons that start alike would get the same gradients and stay alike. The more
+        # inputs, the smaller, so that sums start neither huge nor tiny: He et al. 2015, equation
+        # 10, has a standard deviation of sqrt(2 / nin) for relu.
         self.weights = [Value(rng.gauss(0, math.sqrt(2 / nin))) for _ in range(nin)]
         self.bias = Value(0.0)
         self.nonlin = nonlin
@@ -408,8 +419,9 @@ class MLP(Module):
 
 
 # %% 7. Two moons
-# Something to learn that no straight line can: two half circles that reach into each other. Points
-# on one are labelled 1, on the other -1. The network's answer, its score, should have that sign.
+# Something that no straight line can tell apart: two half circles that reach into each other.
+# Points on one are labelled 1, on the other -1. The network's answer to a point, its score, should
+# have that sign.
 
 
 def two_moons(n, noise, rng):
@@ -428,11 +440,12 @@ def two_moons(n, noise, rng):
 
 
 # %% 8. Loss and training
-# margin = label * score is positive where the network is right. Max-margin is content with a margin
-# of 1 and charges for what is missing. Logistic takes sigmoid(margin) for the probability of the
-# right label and charges -log of it (in nats): it always wants more. Either is averaged over the
-# points, and L2 is added: a small charge on the squares of all parameters, which keeps them small
-# and the boundary smooth.
+# margin = label * score is positive where the network is right. The max-margin loss is content with
+# a margin of 1 and charges for what is missing. The logistic loss takes sigmoid(margin) for the
+# probability of the right label and charges -log of it: near 0 for a probability near 1, more and
+# more as it nears 0. Either is averaged over the points. In training a small charge on the squares
+# of all parameters is added (L2 regularisation), so that none grows without need. Whether a network
+# has learned the moons, or only its points, shows on points kept out of training, called dev.
 
 
 def max_margin(margin):
@@ -441,35 +454,35 @@ def max_margin(margin):
 
 
 def logistic(margin):
-    """log(1 + e^-margin), in nats, which is -log sigmoid(margin).
+    """log(1 + e^-margin), which is -log sigmoid(margin).
 
     Written as relu(m) + log(1 + e^-|m|) with m = -margin, where no exponential can overflow.
     """
-    m = -margin
+    m = -margin  # m - 2 relu(m) is -|m|
     return m.relu() + (1 + (m - 2 * m.relu()).exp()).log()
 
 
-def loss_of(model, points, loss, l2=1e-4):
-    """The mean loss over the points plus l2 times the sum of all squared parameters, a Value."""
-    total = sum(loss(label * model(x)) for x, label in points)
-    return total / len(points) + l2 * sum(p * p for p in model.parameters())
+def loss_of(model, points, loss):
+    """The mean loss over the points, a Value."""
+    return sum(loss(label * model(x)) for x, label in points) / len(points)
 
 
 def learning_rate(step, steps, peak):
-    """From `peak` at step 0 straight down: large steps find the valley, small ones its floor."""
+    """From `peak` at step 0 down towards 0 in equal parts: first far, then with care."""
     return peak * (steps - step) / steps
 
 
-def train(model, points, loss, steps, batch_size, lr):
-    """Stochastic gradient descent (SGD), yielding each step's loss.
+def train(model, points, loss, steps, batch_size, lr, l2=1e-4):
+    """Gradient descent, yielding each step's loss, l2 times the sum of squared parameters included.
 
-    Stochastic, that is random, is the choice of the points of each step, when they are not all:
-    batch_size are taken in turn, over and over, and two_moons had put them down at random.
+    A step looks at batch_size points, taken in turn, over and over. If those are not all of them,
+    it is called stochastic gradient descent (SGD), as chance has a say in each step.
     """
     params = model.parameters()
     for step in range(steps):
         batch = range(step * batch_size, (step + 1) * batch_size)
         total = loss_of(model, [points[i % len(points)] for i in batch], loss)
+        total = total + l2 * sum(p * p for p in params)
         model.zero_grad()
         total.backward()
         for p in params:
@@ -478,13 +491,13 @@ def train(model, points, loss, steps, batch_size, lr):
 
 
 def accuracy(model, points):
-    """The share of the points whose label the model's score has the sign of, from 0 to 1."""
+    """The share of the points where the model's score has the label's sign, from 0 to 1."""
     return sum(model(x).data * label > 0 for x, label in points) / len(points)
 
 
 # %% 9. Pictures
-# What did it learn? The boundary shows it on the map of all inputs. And a graph, with the value and
-# the gradient of every node, shows what backward() has done.
+# What did the network learn? The boundary shows it on a map of its inputs. And what did backward()
+# do? A graph with the data and the grad of every Value shows it.
 
 
 def draw_boundary(score, points, width=64, height=20):
@@ -518,10 +531,9 @@ def draw_tree(root, names):
         lines.append(f"{branch + name:34} data {value.data:<10.5g} grad {value.grad:.5g}")
         if not repeated:
             seen.add(value)
-            for parent in reversed(value.parents):
-                last = parent is value.parents[-1]
-                stack.append((parent, indent + ("└─ " if last else "├─ "),
-                              indent + ("   " if last else "│  ")))
+            ends = [("├─ ", "│  ")] * (len(value.parents) - 1) + [("└─ ", "   ")]
+            stack += [(parent, indent + end, indent + below)
+                      for parent, (end, below) in zip(value.parents, ends)][::-1]
     return "\n".join(lines)
 
 
@@ -529,7 +541,7 @@ def draw_svg(root, names):
     """The same as an SVG picture: Values are boxes, left to right, operations circles before them.
 
     No two Values share a row, so a line that keeps to its Value's row until it is beside the place
-    where it goes never runs through anything.
+    where it goes never runs through a box or a circle.
     """
     rows, seen, stack = [], set(), [(root, False)]
     while stack:  # a Value's row is between those of the first and the second half of its parents
@@ -576,6 +588,7 @@ def draw_svg(root, names):
 
 
 # %% 10. The command line
+# Nothing below is about learning. It reads the options, and prints what the sections above compute.
 
 
 def number(kind, low, above=False):
@@ -645,7 +658,7 @@ def show_progress(line, in_a_pipe=True):
 
 
 def neuron_of_three_inputs():
-    """The graph for the pictures: returns its last Value, and names for the others, in a dict."""
+    """tanh(x1 w1 + x2 w2 + x3 w3 + b) with * and +: returns it, and a dict of names to Values."""
     names = {"x1": Value(1.0), "w1": Value(0.5), "x2": Value(-2.0), "w2": Value(0.3),
              "x3": Value(3.0), "w3": Value(0.2), "b": Value(-0.1)}
     x1, w1, x2, w2, x3, w3, b = names.values()
@@ -670,8 +683,9 @@ def show_sections_1_to_6(svg):
         print(f"{name:>5}{slope:10.1f}{close:13.6f}")
 
     weights, biases, losses = train_by_hand()
-    print("\ntwo neurons, derivatives by hand, by gradient descent: where they are above 1/2")
+    print("\ntwo neurons, trained with derivatives by hand")
     print("".join(f"     loss {losses[i]:.4f} at step {i}\n" for i in (0, 10, 100, 999)))
+    print("     ░ where the sum is above 0, its sigmoid above 1/2: ● should be there, o not")
     maps = []
     for j, name in enumerate(("AND", "OR")):
         (w1, w2), bias = weights[j], biases[j]
@@ -688,7 +702,8 @@ def show_sections_1_to_6(svg):
     nudged, = nudge(lambda a: 2 * a * (2 * a + 1), 3.0)
     print("\nthe order matters: with b = 2a, c = b + 1, d = bc at a = 3, d grows with a by\n"
           f"     {right} by backward(), {nudged:.6f} by nudging, {a.grad} by simple recursion")
-    print("\nthe graph of a neuron of three inputs: data and, after backward(), grad\n"
+    print("\nwhat out = tanh(x1 w1 + x2 w2 + x3 w3 + b) was computed from, down to its inputs;\n"
+          "grad is how fast out grows with each\n"
           + draw_tree(*neuron_of_three_inputs())
           + (f"\n{svg} shows the same as a picture; open it in a browser" if svg else ""))
 
@@ -718,7 +733,8 @@ def run(args):
     print(f"train loss {loss_of(model, points, loss).data:.4f}\n"
           f"dev loss {loss_of(model, fresh, loss).data:.4f}\n"
           f"accuracy: {accuracy(model, points):.1%} of the points it was trained on, "
-          f"{accuracy(model, fresh):.1%} of as many new ones\n")
+          f"{accuracy(model, fresh):.1%} of as many new ones (dev)\n")
+    print("░ where the score is above 0; the points' labels: ● 1, o -1")
     print(draw_boundary(lambda x: model(x).data, points))
 
 
@@ -727,7 +743,7 @@ def main(argv=None):
     parser = make_parser()
     args = parser.parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # where █ cannot be printed, ? will do
+        sys.stdout.reconfigure(errors="replace")  # where ░ cannot be printed, ? will do
     try:
         if args.svg is not None:
             write_text(args.svg, draw_svg(*neuron_of_three_inputs()))
@@ -737,7 +753,7 @@ def main(argv=None):
         run(args)
     except OverflowError:
         show_progress("", in_a_pipe=False)
-        parser.error("the loss turned into NaN, as the steps were too large; try a smaller --lr")
+        parser.error("the loss grew without bound, as the steps were too large; try a smaller --lr")
 
 
 if __name__ == "__main__":

@@ -380,7 +380,7 @@ def test_gradient_of_every_parameter_of_a_network(loss, sizes):
         p.data += rng.gauss(0, 0.2)  # no bias at 0
     points = micrograd.two_moons(6, 0.1, rng)
     named = {str(i): p for i, p in enumerate(model.parameters())}
-    gradcheck.check(lambda: micrograd.loss_of(model, points, loss, l2=0.1), named, step=1e-4)
+    gradcheck.check(lambda: micrograd.loss_of(model, points, loss), named, step=1e-4)
 
 
 # --- data, losses, training ---
@@ -409,14 +409,14 @@ def test_losses():
         assert margin.grad == pytest.approx(-micrograd.sigmoid(-m) if m else -0.5)
 
 
-def test_loss_of_is_the_mean_and_the_charge_on_squares():
+def test_loss_and_accuracy_worked_by_hand():
     model = MLP(2, [1])
     for p, number in zip(model.parameters(), (1.0, 2.0, 0.5)):
         p.data = number
-    points = [((1.0, 0.0), 1), ((0.0, 1.0), -1)]  # scores 1.5 and 2.5
-    assert micrograd.loss_of(model, points, micrograd.max_margin, 0.1).data == pytest.approx(
-        (0 + 3.5) / 2 + 0.1 * (1 + 4 + 0.25))
-    assert micrograd.accuracy(model, points) == 0.5
+    points = [((1.0, 0.0), 1), ((0.0, 1.0), -1), ((0.0, 0.0), 1)]  # scores 1.5, 2.5 and 0.5
+    assert micrograd.loss_of(model, points, micrograd.max_margin).data == pytest.approx(
+        (0 + 3.5 + 0.5) / 3)
+    assert micrograd.accuracy(model, points) == pytest.approx(2 / 3)
 
 
 def test_learning_rate():
@@ -429,6 +429,7 @@ def test_a_step_of_training_is_gradient_descent_on_the_points_in_turn():
     losses = list(micrograd.train(model, points, micrograd.max_margin, 3, 2, 0.3))
     for step, batch in enumerate(([0, 1], [2, 3], [4, 0])):
         loss = micrograd.loss_of(twin, [points[i] for i in batch], micrograd.max_margin)
+        loss = loss + 1e-4 * sum(p * p for p in twin.parameters())
         twin.zero_grad()
         loss.backward()
         assert losses[step] == loss.data
@@ -458,6 +459,16 @@ def test_tree():
         "└─ +                               data 7          grad 6",
         "   ├─ * (see above)                data 6          grad 13",
         "   └─ 1                            data 1          grad 6"]
+
+
+def test_tree_of_a_value_used_twice_at_once():
+    a = Value(3.0)
+    square = a * a
+    square.backward()
+    assert micrograd.draw_tree(square, {"a": a}).split("\n") == [
+        "*                                  data 9          grad 1",
+        "├─ a                               data 3          grad 6",
+        "└─ a                               data 3          grad 6"]
 
 
 def boxes_and_lines(svg):
@@ -614,7 +625,7 @@ def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
 def test_steps_that_are_too_large(loss, lr, steps, capsys):
     scripts.check_refused(
         micrograd.main, "micrograd.py", [*SMALL, "--lr", lr, "--steps", steps, "--loss", loss],
-        "the loss turned into NaN, as the steps were too large; try a smaller --lr", capsys)
+        "the loss grew without bound, as the steps were too large; try a smaller --lr", capsys)
 
 
 def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path, monkeypatch):
