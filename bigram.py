@@ -1,12 +1,12 @@
 """The smallest language model: how likely is each letter after the one before?
 
-micrograd.py trained a network to tell two shapes apart. A language model tells which token (here, a
-character) comes next, and with that it can invent text and be scored on real text. This one looks
-at a single token before: a table of pairs, a bigram model. We fill the table by counting; then a
-network learns the very same table by gradient descent, which is how every later lesson goes on,
-when there is too much to count. The last section shows how soon that is.
+micrograd.py trained a network to tell two shapes apart. A language model tells how likely each
+token (here, a character) is to come next, and with that it can invent text and be scored on real
+text. This one looks at a single token before: a table of pairs, a bigram model. We fill the table
+by counting; then a network learns the same table by gradient descent. Every later lesson goes on
+with networks, for most longer contexts are too rare to count: section 8 shows how soon.
 
-    python bigram.py                     everything below, on names.txt, in ten seconds
+    python bigram.py                     everything below, on names.txt, in six seconds
     python bigram.py --counts            the table with its numbers
     python bigram.py --svg table.svg     the table as a picture for the browser
     python bigram.py --data FILE         learn from another list, one document a line
@@ -31,7 +31,8 @@ import unicodedata
 # %% 1. Data
 # A model knows only numbers, so text becomes token ids: here each character is a token. One more
 # token, the boundary, stands before and after every document (a name is a document). It is what a
-# name begins after, and by predicting it the model says "this name is finished".
+# name begins after, and by predicting it the model says "this name is finished". Some documents are
+# held back from training, for a model might only remember what it was trained on.
 
 BOUNDARY = 0  # its id, shown as "·"; the characters follow from 1
 
@@ -116,7 +117,7 @@ def count_pairs(documents, n_vocab):
 def probabilities(counts, smoothing=0):
     """Each row divided by its sum, after adding `smoothing` to every count; see section 4.
 
-    A row of zeros stays so: nothing is known about what follows a token that was never seen.
+    Without smoothing, a row of zeros stays so: nothing is known of what follows that token.
     """
     probs = []
     for row in counts:
@@ -125,16 +126,17 @@ def probabilities(counts, smoothing=0):
     return probs
 
 
-def sample(next_weights, rng, max_new_tokens=40):
+def sample(row_after, rng, max_new_tokens=40):
     """Draws a text, as a list of ids without boundaries, cut at max_new_tokens.
 
-    next_weights takes the list of ids so far, the first boundary included, and gives a dict from
-    each token that may come next to its weight. rng is a random.Random.
+    row_after takes the ids so far, the first boundary included, and gives the table's row for them,
+    as a dict from tokens to counts or probabilities: a function, so that section 8 can give rows
+    for more than the last token. rng is a random.Random.
     """
     ids = [BOUNDARY]
     while len(ids) <= max_new_tokens:
-        weights = next_weights(ids)
-        token, = rng.choices(list(weights), weights.values())
+        row = row_after(ids)
+        token = rng.choices(list(row), row.values())[0]
         if token == BOUNDARY:
             break
         ids.append(token)
@@ -144,12 +146,13 @@ def sample(next_weights, rng, max_new_tokens=40):
 # %% 4. How good is it?
 # A good model gives what really comes a high probability. The likelihood of a name is the product
 # of the probabilities of all its pairs, a tiny number; its logarithm is a sum, and easier to work
-# with. With the sign turned and divided by the number of tokens it is the loss that this and all
-# later lessons have: the average negative log-likelihood (nll), in nats a token, lower is better.
-# e to the power of it is the perplexity: a model with a perplexity of 12 is as unsure as if it had
-# to pick from 12 equally likely tokens. A pair that was never seen has probability 0, log 0 is
-# minus infinity, and one such pair makes the loss of a whole text infinite. Smoothing mends that:
-# pretend to have seen every pair, say, once more than one has.
+# with. Turn its sign and divide by the number of tokens (the boundary at the end is one) and it is
+# the loss that all language models have, the average negative log-likelihood (nll), lower is
+# better. Its unit is the nat, after the natural logarithm: nats a token. e to the power of the loss
+# is the perplexity: a model with a perplexity of 12 is as unsure as if it had to pick from 12
+# equally likely tokens. A pair that was never seen has probability 0, log 0 is minus infinity, and
+# one such pair makes the loss of a whole text infinite. Smoothing mends that: add, say, 1 to every
+# count, as if every pair had been seen once more.
 
 
 def nll(probs, counts):
@@ -169,7 +172,7 @@ def nll(probs, counts):
 # %% 5. A tensor with just the operations for this
 # A network can learn the table as well. We need what micrograd.py made for single numbers, now for
 # whole tables: each operation makes a Tensor that knows what it was computed from and how to send
-# a gradient back. These are all the operations of a one-layer network.
+# a gradient back. These are all the operations of a one-layer network and its loss.
 
 
 class Tensor:
@@ -187,8 +190,8 @@ class Tensor:
         self.local_backward = local_backward
 
     def __rmatmul__(self, rows):
-        """rows, plain numbers, (n, k) @ self (k, m) -> (n, m)."""
-        def backward(grad):  # rows.T @ grad -> (k, m)
+        """rows (n, k) @ self (k, m) -> (n, m). A plain list on the left of @ leads here."""
+        def backward(grad):  # out[i] has rows[i][j] times self[j]; zip(*rows) is rows by columns
             return (matmul(zip(*rows), grad),)
         return Tensor(matmul(rows, self.data), (self,), backward)
 
@@ -205,10 +208,11 @@ class Tensor:
         sums = [sum(row) for row in self.data]
         out = [[x / total for x in row] for row, total in zip(self.data, sums)]
 
-        def backward(grad):  # growing by a share of itself only shrinks the others: less the mean
-            means = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
-            return ([[(g - mean) / total for g in row]
-                     for row, mean, total in zip(grad, means, sums)],)
+        def backward(grad):  # where x[i] grows by 1, out[i] grows by 1 / total, and all of out[j],
+            # x[i] in the total as well, lose out[j] / total: (g[i] - sum of g[j] out[j]) / total
+            lost = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
+            return ([[(g - loss) / total for g in row]
+                     for row, loss, total in zip(grad, lost, sums)],)
         return Tensor(out, (self,), backward)
 
     def pick(self, places):
@@ -225,14 +229,14 @@ class Tensor:
         return Tensor([math.log(x) if x else -math.inf for x in self.data], (self,),
                       lambda grad: ([g / x for g, x in zip(grad, self.data)],))
 
-    def mean(self, weights):
-        """The mean of N numbers, number i counted weights[i] times: a scalar."""
-        total = sum(weights)
-        return Tensor(sum([w * x for w, x in zip(weights, self.data)]) / total, (self,),
-                      lambda grad: ([grad * w / total for w in weights],))
+    def mean(self, times):
+        """The mean of N numbers, number i counted times[i] times: a scalar."""
+        total = sum(times)
+        return Tensor(sum([n * x for n, x in zip(times, self.data)]) / total, (self,),
+                      lambda grad: ([grad * n / total for n in times],))
 
     def mean_square(self):
-        """The mean of the squares of all numbers of rows (n, m): a scalar."""
+        """The mean of the squares of all numbers of rows (n, m), a scalar: for section 7."""
         n = sum(map(len, self.data))
         return Tensor(sum(x * x for row in self.data for x in row) / n, (self,),
                       lambda grad: ([[grad * 2 * x / n for x in row] for row in self.data],))
@@ -248,8 +252,8 @@ class Tensor:
     def backward(self):
         """Add d self / d tensor to the .grad of every tensor that this scalar was computed from.
 
-        A tensor sends its gradient on when it has received all of it, that is, after everything
-        that was computed from it: backwards through a list that has each after its parents.
+        As in micrograd.py: list all tensors, each after its parents, and go through the list
+        backwards. `arrived` holds what has come in on this walk, apart from what .grad held before.
         """
         order, seen, stack = [], set(), [(self, False)]
         while stack:
@@ -270,10 +274,9 @@ class Tensor:
 
 
 def matmul(a, b):
-    """a (n, k) @ b (k, m) -> (n, m): for each row of a, the rows of b, each times its number,
-    added up.
+    """a (n, k) @ b (k, m) -> (n, m): out[i] is the sum of all a[i][j] * b[j], a row of m numbers.
 
-    A 0 takes no row of b, which is what makes one-hot rows cheap.
+    Where a[i][j] is 0 there is nothing to add, which is what makes one-hot rows cheap.
     """
     out = []
     for row in a:
@@ -294,11 +297,13 @@ def add(a, b):
 
 # %% 6. The same model as a network
 # The input is a token as a one-hot row: all zeros, but for a 1 at its id. Times a matrix of weights
-# this gives a row of numbers, the logits. They may be anything, so e to their power makes them
-# positive, and dividing by the sum makes them probabilities (both together are called softmax). The
-# loss is -log of the probability of what came. Gradient descent on the weights goes against the
-# slope of that loss, as in micrograd.py. Where it ends we know: nothing fits the pairs better than
-# their own shares, so at weights whose exponentials are in proportion to the counts.
+# this picks out one row of weights, the logits: a table again. They may be any numbers, so e to the
+# power of each makes them positive, and dividing by their sum makes them probabilities (the two
+# steps are called softmax). The loss is -log of the probability of what came, and gradient descent
+# goes against its slope, as in micrograd.py. Where it ends we know: no table fits the pairs better
+# than each row's own shares, so the exponentials of the weights of a row grow to be in proportion
+# to its counts. Only a count of 0 would take a weight of minus infinity: towards that the network
+# creeps, and a pair that was never seen keeps a little probability.
 
 
 def one_hot(ids, n_vocab):
@@ -316,23 +321,24 @@ def network(weights, ids):
 
 
 def safe_learning_rate(counts):
-    """The largest learning rate at which no step can raise the loss.
+    """A learning rate at which no step can raise the loss.
 
-    That is 2 / (the largest curvature of the loss), and along the weights of a row the curvature is
-    at most half of that row's share of all pairs.
+    A step overshoots if the slope changes much on the way. How fast it changes is the second
+    derivative, the curvature, and up to 2 / (the largest curvature) a step ends no higher than it
+    began. With softmax, the curvature is at most half of a row's share of all pairs.
     """
     sums = list(map(sum, counts))
     return 4 * sum(sums) / max(sums)
 
 
 def train(weights, counts, steps, lr, strength=0.0):
-    """Gradient descent on the mean loss over all pairs counted, yielding it at each step, in nats.
+    """Gradient descent on the mean loss over all pairs, yielding it before each step, in nats.
 
-    However many pairs there are, only n_vocab different inputs exist, and at most n_vocab^2
-    different pairs of input and target. So the network runs once for each input, and each loss
-    counts as often in the mean as its pair does in the text: the counts become weights of the mean.
-    A step is then on all data, whatever its size. `strength` times the mean squared weight is
-    added to the loss, see section 7. Raises FloatingPointError if the loss is no longer a number.
+    However long the text, only n_vocab different inputs exist, and at most n_vocab^2 different
+    pairs of input and target. So the network runs once for each input, and each pair's loss goes
+    into the mean as often as the pair occurs: the counts are the weights of a weighted mean. That
+    is why each step can be on all data. `strength` times the mean squared weight is added to what
+    is minimised, see section 7. Raises ArithmeticError if a loss or a power of e becomes infinite.
     """
     n_vocab = len(counts)
     places = [(i, j) for i in range(n_vocab) for j in range(n_vocab) if counts[i][j]]
@@ -341,7 +347,7 @@ def train(weights, counts, steps, lr, strength=0.0):
         loss = -1 * network(weights, range(n_vocab)).pick(places).log().mean(times)
         total = loss + strength * weights.mean_square() if strength else loss
         if not math.isfinite(total.data):
-            raise FloatingPointError("the loss is not a number")
+            raise FloatingPointError("the loss is not finite")
         weights.grad = None
         total.backward()
         weights.data = [[w - lr * g for w, g in zip(*rows)]
@@ -350,17 +356,18 @@ def train(weights, counts, steps, lr, strength=0.0):
 
 
 # %% 7. Regularising is smoothing
-# With all weights at 0 all tokens are equally likely. A charge on large weights (regularisation)
-# pulls towards that, and so does adding the same number to all counts (smoothing). Both bend rare
-# and unseen pairs most, as the data says least about them: two ways to say the same. To put the two
-# tables side by side we look for the amount of smoothing that costs as much loss.
+# With all weights at 0 all tokens are equally likely. A charge on the squares of the weights (L2
+# regularisation, as in micrograd.py) pulls towards that, and so does adding the same number to all
+# counts (smoothing). Both change most what the data says least about: rare pairs, in rows with few
+# counts. To put the two tables side by side we look for the smoothing with the same train loss.
+# They are alike, though not equal.
 
 
 def smoothing_like(loss, counts):
-    """How much smoothing brings nll, on the counts themselves, up to `loss`: found by halving."""
+    """How much smoothing brings nll, on the counts themselves, up to `loss`."""
     low, high = 1e-6, 1e9
-    for _ in range(50):
-        middle = math.sqrt(low * high)
+    for _ in range(50):  # it lies between them: halve that, again and again
+        middle = math.sqrt(low * high)  # halfway in powers of ten
         if nll(probabilities(counts, middle), counts) < loss:
             low = middle
         else:
@@ -370,11 +377,12 @@ def smoothing_like(loss, counts):
 
 # %% 8. Longer contexts
 # Two tokens before say more than one, and three more than two. Counting needs only a larger table:
-# an n-gram model has a row for each context of n - 1 tokens. But the table grows by a factor of
-# n_vocab with each, and the text does not. Soon most rows are empty, most contexts of a new name
-# were never seen, and what was learned is the training list itself: train loss falls, dev loss
-# rises. Counting treats "ana" and "anna" as having nothing in common. A model that knows what
-# contexts have in common is what mlp.py begins with.
+# an n-gram model has a row for each context of n - 1 tokens. But with each more token there are
+# n_vocab times as many, and the text does not grow. Soon most possible rows are empty, more and
+# more contexts of new names were never seen, and the table holds not much more than the training
+# names themselves: samples copy them, and the dev loss, after falling for a while, rises. To a
+# table, the contexts "ann" and "enn" have nothing in common. A model that can see what contexts
+# have in common is where mlp.py begins.
 
 
 def count_ngrams(documents, n):
@@ -384,7 +392,7 @@ def count_ngrams(documents, n):
     """
     table = {}
     for ids in documents:
-        ids = [BOUNDARY] * (n - 2) + ids
+        ids = [BOUNDARY] * (n - 2) + ids  # one it has
         for t in range(max(1, n - 1), len(ids)):
             row = table.setdefault(tuple(ids[t - n + 1:t]), {})
             row[ids[t]] = row.get(ids[t], 0) + 1
@@ -392,7 +400,11 @@ def count_ngrams(documents, n):
 
 
 def ngram_nll(table, text, smoothing, n_vocab):
-    """The average negative log-likelihood, in nats a token, of text given as count_ngrams of it."""
+    """The average negative log-likelihood, in nats a token, of text given as count_ngrams of it.
+
+    To every count `smoothing` is added, so after a context that is not in the table all tokens are
+    equally likely. It must be above 0 if text has anything that the table has not.
+    """
     loss = count = 0
     for context, after in text.items():
         row = table.get(context, {})
@@ -409,18 +421,19 @@ def best_smoothing(table, dev, n_vocab):
                key=lambda smoothing: ngram_nll(table, dev, smoothing, n_vocab))
 
 
-def next_from_ngrams(table, n):
-    """What sample() asks for: the row of the last n - 1 tokens, as counted."""
-    def next_weights(ids):
+def rows_of(table, n):
+    """What sample() asks for: the row of the last n - 1 tokens, as counted, without smoothing."""
+    def row_after(ids):
         ids = [BOUNDARY] * (n - 2) + ids
         return table[tuple(ids[len(ids) - n + 1:])]
-    return next_weights
+    return row_after
 
 
 # %% 9. Pictures
 # The table itself is the best picture of a bigram model. A cell's shade is its probability: how
-# large a share of its row it is. Letters of other scripts may be two columns wide in a terminal, or
-# none, as an accent is; the pictures give every letter the same room.
+# large a share of its row it is. The rest is drawing, and nothing about models: letters of other
+# scripts may be two columns wide in a terminal, or none, as an accent is, and every letter must get
+# the same room.
 
 
 def glyph(tokenizer, i):
@@ -451,8 +464,8 @@ def glyphs(tokenizer):
     return [pad(mark, widest) for mark in marks]
 
 
-SHADES = " ·░▒▓█"
-LEGEND = "· from 0.1%, ░ 1%, ▒ 3%, ▓ 10%, █ 30%"
+SHADES = " .░▒▓█"
+LEGEND = ". from 0.1%, ░ 1%, ▒ 3%, ▓ 10%, █ 30%"
 
 
 def shade(p):
@@ -531,6 +544,7 @@ def draw_svg(tokenizer, counts):
 
 
 # %% 10. The command line
+# Nothing below is about models. It reads the options, and prints what the sections above compute.
 
 
 def number(kind, low, above=False):
@@ -561,7 +575,7 @@ def make_parser():
                         help="training steps of the network, each on all data (default: 5000, "
                              "fewer with more than 30 tokens)")
     parser.add_argument("--lr", metavar="X", type=number(float, 0, above=True),
-                        help="learning rate (default: the largest that is certain to go downhill)")
+                        help="learning rate (default: one that is certain to go downhill)")
     parser.add_argument("--seed", metavar="N", type=number(int, 0), default=42,
                         help="where all randomness starts (default: 42)")
     parser.add_argument("--samples", metavar="N", type=number(int, 0), default=10,
@@ -615,13 +629,15 @@ def show_counting(tokenizer, splits, counts, args):
         print(f"{args.svg} shows it with its numbers; open it in a browser")
 
     rng = random.Random(args.seed)
-    room = 34 // columns_of(glyphs(tokenizer)[0])  # tokens in half a terminal's width
+    room = 33 // columns_of(glyphs(tokenizer)[0])  # tokens in half a terminal's width
     if args.samples:
         print("\nsampled from this table                     with all tokens equally likely")
     for _ in range(args.samples):
         learned = sample(lambda ids: dict(enumerate(probs[ids[-1]])), rng, room)
         uniform = sample(lambda ids: dict.fromkeys(range(n_vocab), 1), rng, room)
-        print(f"  {pad(tokenizer.decode(learned), 42)}  {tokenizer.decode(uniform)}")
+        texts = [tokenizer.decode(ids) + ("…" if len(ids) == room else "")
+                 for ids in (learned, uniform)]
+        print(f"  {pad(texts[0], 42)}  {texts[1]}")
 
     ids = splits["train"][0]
     print(f"\nhow likely is {tokenizer.decode(ids)}?\n  pair   probability   its logarithm")
@@ -637,17 +653,17 @@ def show_counting(tokenizer, splits, counts, args):
 
     print("\nloss of the counted table, nats a token   as counted   +1 to every count")
     smoothed = probabilities(counts["train"], 1)
+    new = [glyph(tokenizer, i) + glyph(tokenizer, j) for i in range(n_vocab) for j in range(n_vocab)
+           if counts["dev"][i][j] and not counts["train"][i][j]]
     for name in ("train", "dev"):
-        print(f"  {name:40}{nll(probs, counts[name]):10.4f}{nll(smoothed, counts[name]):16.4f}")
+        print(f"  {name:40}{nll(probs, counts[name]):10.4f}{nll(smoothed, counts[name]):16.4f}"
+              + (f"\n  (dev has pairs that train has not, such as {' '.join(new[:6])})"
+                 if new and name == "dev" else ""))
+    # Figures published for such tables are often of a whole list, not split.
     whole = [[sum(cell) for cell in zip(*rows)] for rows in zip(*counts.values())]
-    title = f"all, {sum(map(sum, whole))} pairs, counted from all"
+    title = f"all {sum(map(sum, whole))} pairs, counted from all"
     print(f"  {title:40}{nll(probabilities(whole), whole):10.4f}"
           f"{nll(probabilities(whole, 1), whole):16.4f}")
-    new = [(i, j) for i in range(n_vocab) for j in range(n_vocab)
-           if counts["dev"][i][j] and not counts["train"][i][j]]
-    if new:
-        print("  infinite, as these pairs of dev never occur in train: " + " ".join(
-            glyph(tokenizer, i) + glyph(tokenizer, j) for i, j in new[:8]))
 
 
 def show_network(tokenizer, counts, args):
@@ -676,42 +692,46 @@ def show_network(tokenizer, counts, args):
         print(f"{name} loss {nll(learned, counts[name]):.4f}")
     probs = probabilities(counts["train"])
     excess = nll(learned, counts["train"]) - nll(probs, counts["train"])
-    print(f"on train {excess:.4f} nats more than the counted table, the best there can be")
+    print(f"on train {excess:.4f} above the counted table's, which no table of pairs can beat")
     print("\n" + draw_beside(tokenizer, counts["train"], probs, learned,
                              ("counted", "the network's weights, through softmax")))
     smoothing = smoothing_like(nll(calmer, counts["train"]), counts["train"])
+    smoothed = probabilities(counts["train"], smoothing)
     print("\n" + draw_beside(
-        tokenizer, counts["train"], probabilities(counts["train"], smoothing), calmer,
+        tokenizer, counts["train"], smoothed, calmer,
         (f"counted, smoothed by {smoothing:.3g}", f"the network, regularised by {strength}")))
+    print(f"with the same train loss, {nll(smoothed, counts['train']):.4f}, the dev losses are "
+          f"{nll(smoothed, counts['dev']):.4f} and {nll(calmer, counts['dev']):.4f}")
 
 
 def show_ngrams(tokenizer, splits, rng):
     """Section 8: a line for each length of context."""
     known = {tuple(ids[1:-1]) for ids in splits["train"]}
-    room = 12 // columns_of(glyphs(tokenizer)[0])
-    print("\nlonger contexts, by counting (samples with * are training documents)\n"
-          " n   table could have  it has  dev contexts  add   train    dev    a sample\n"
-          "                                 never seen           loss   loss")
+    room = 9 // columns_of(glyphs(tokenizer)[0])
+    print("\nlonger contexts, by counting (smoothing: the best on dev; copies: how many of\n"
+          "100 samples, drawn without smoothing, are training documents)\n"
+          " n  cells possible    seen   contexts  smoothing  train    dev copies  a sample\n"
+          "                           new in dev              loss   loss")
     for n in range(1, 7):
         table, dev = (count_ngrams(splits[name], n) for name in ("train", "dev"))
         smoothing = best_smoothing(table, dev, tokenizer.n_vocab)
         unseen = sum(sum(row.values()) for context, row in dev.items() if context not in table)
         share = unseen / sum(sum(row.values()) for row in dev.values())
         losses = [ngram_nll(table, text, smoothing, tokenizer.n_vocab) for text in (table, dev)]
-        text = sample(next_from_ngrams(table, n), rng, room)
+        copies = sum(tuple(sample(rows_of(table, n), rng)) in known for _ in range(100))
+        text = tokenizer.decode(sample(rows_of(table, n), rng, room))
         cells = tokenizer.n_vocab ** n
-        print(f" {n}{f'{cells:,}' if cells < 10 ** 12 else f'{cells:.1e}':>19}"
-              f"{sum(map(len, table.values())):8,}{share:13.1%}   {smoothing:<6g}{losses[0]:.4f} "
-              f"{losses[1]:.4f}  {'*' if tuple(text) in known else ' '} {tokenizer.decode(text)}",
-              flush=True)
+        print(f" {n}{f'{cells:,}' if cells < 10 ** 12 else f'{cells:.1e}':>16}"
+              f"{sum(map(len, table.values())):8,}{share:11.1%}{smoothing:10g} {losses[0]:7.4f}"
+              f"{losses[1]:7.4f}{copies:7}  {text}", flush=True)
 
 
 def main(argv=None):
-    """Read the command line and the data, and run; what is wrong with them is said in one line."""
+    """Read the command line and the data, and run; what is wrong with them is said and no more."""
     parser = make_parser()
     args = parser.parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # where █ cannot be printed, ? will do
+        sys.stdout.reconfigure(errors="replace")  # where ░ cannot be printed, ? will do
     try:
         tokenizer, splits = load(args.data, args.seed)
         counts = {name: count_pairs(part, tokenizer.n_vocab) for name, part in splits.items()}
@@ -725,7 +745,7 @@ def main(argv=None):
         show_network(tokenizer, counts, args)
     except ArithmeticError:
         show_progress("", in_a_pipe=False)
-        parser.error("the loss turned into NaN, as the steps were too large; try a smaller --lr")
+        parser.error("the loss grew without bound, as the steps were too large; try a smaller --lr")
     show_ngrams(tokenizer, splits, random.Random(args.seed))
 
 

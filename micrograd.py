@@ -702,7 +702,7 @@ def show_sections_1_to_6(svg):
     nudged, = nudge(lambda a: 2 * a * (2 * a + 1), 3.0)
     print("\nthe order matters: with b = 2a, c = b + 1, d = bc at a = 3, d grows with a by\n"
           f"     {right} by backward(), {nudged:.6f} by nudging, {a.grad} by simple recursion")
-    print("\nwhat out = tanh(x1 w1 + x2 w2 + x3 w3 + b) was computed from, down to its inputs;\n"
+    print("\nwhat out = tanh(x1 w1 + x2 w2 + x3 w3 + b) was computed from, step by step;\n"
           "grad is how fast out grows with each\n"
           + draw_tree(*neuron_of_three_inputs())
           + (f"\n{svg} shows the same as a picture; open it in a browser" if svg else ""))
@@ -733,7 +733,7 @@ def run(args):
     print(f"train loss {loss_of(model, points, loss).data:.4f}\n"
           f"dev loss {loss_of(model, fresh, loss).data:.4f}\n"
           f"accuracy: {accuracy(model, points):.1%} of the points it was trained on, "
-          f"{accuracy(model, fresh):.1%} of as many new ones (dev)\n")
+          f"{accuracy(model, fresh):.1%} of new ones (dev)\n")
     print("░ where the score is above 0; the points' labels: ● 1, o -1")
     print(draw_boundary(lambda x: model(x).data, points))
 
