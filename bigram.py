@@ -208,11 +208,12 @@ class Tensor:
         sums = [sum(row) for row in self.data]
         out = [[x / total for x in row] for row, total in zip(self.data, sums)]
 
-        def backward(grad):  # where x[i] grows by 1, out[i] grows by 1 / total, and all of out[j],
-            # x[i] in the total as well, lose out[j] / total: (g[i] - sum of g[j] out[j]) / total
-            lost = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
-            return ([[(g - loss) / total for g in row]
-                     for row, loss, total in zip(grad, lost, sums)],)
+        def backward(grad):
+            # A larger x[i] makes out[i] larger, by 1 / total; and as it is part of the total, too,
+            # it makes every out[j] smaller, by out[j] / total.
+            shrink = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
+            return ([[(g - less) / total for g in row]
+                     for row, less, total in zip(grad, shrink, sums)],)
         return Tensor(out, (self,), backward)
 
     def pick(self, places):
