@@ -350,6 +350,11 @@ def test_the_shades_of_the_table():
     assert bigram.draw_table(tokenizer, counts, numbers=True).split("\n") == [
         "·· 0 ·a█2 ·b 0", "a·█1 aa█1 ab█1", "b·█1 ba 0 bb 0"]
     coloured = bigram.draw_table(tokenizer, counts, colour=True)
+    levels = [[[0, 1, 20, 50, 100, 329, 500]] + [[0] * 7] * 6][0]  # the first row has all shades
+    shades = bigram.draw_table(CharTokenizer("abcdef"), levels, colour=True).split("\n")[0]
+    assert re.findall(r"48;5;(\d+);38;5;(\d+)m", shades) == [
+        ("231", "16"), ("195", "16"), ("153", "16"), ("111", "16"), ("33", "231"), ("19", "231"),
+        ("19", "231")]
     assert "\033[48;5;19;38;5;231m·a\033[48;5;231;38;5;16m·b\033[0m" in coloured
 
 
@@ -400,11 +405,12 @@ def test_letters_are_made_visible():
     tokenizer = CharTokenizer("a b\te\u0301\u200d愛")
     marks = [bigram.glyph(tokenizer, i) for i in range(tokenizer.n_vocab)]
     assert marks == ["·", "␉", "␠", "a", "b", "e", "◌\u0301", "�", "愛"]
+    assert bigram.columns_of("ａ\u20dd") == 2  # a full-width letter, an enclosing circle
     assert bigram.columns_of("愛e\u0301") == 3 and bigram.pad("愛", 4) == "愛  "
 
 
 def test_svg():
-    tokenizer, counts = tokens_and_counts("ab aa <&")
+    tokenizer, counts = tokens_and_counts("ab aa <& aa aa")
     root = ElementTree.fromstring(bigram.draw_svg(tokenizer, counts))
     rects = [e for e in root if e.tag.endswith("rect")]
     texts = ["".join(e.itertext()) for e in root if e.tag.endswith("text")]
@@ -412,9 +418,14 @@ def test_svg():
     assert len(rects) == n * n and len(texts) == 2 * n * n
     assert len({(e.get("x"), e.get("y")) for e in rects}) == n * n
     cells = dict(zip(texts[::2], texts[1::2]))
-    assert cells["aa"] == "1" and cells["·a"] == "2" and cells["<&"] == "1" and cells["&<"] == "0"
+    assert cells["aa"] == "3" and cells["·a"] == "4" and cells["<&"] == "1" and cells["&<"] == "0"
     fills = {text: e.get("fill") for text, e in zip(texts[::2], rects)}
-    assert fills["aa"] == fills["ab"] != fills["bb"] == "rgb(255,255,255)"
+    assert fills["bb"] == "rgb(255,255,255)" and fills["b·"] == "rgb(35,85,255)"  # from 0 to 1
+    half = math.sqrt(3 / 7)  # aa, of the seven pairs that begin with a
+    assert fills["aa"] == f"rgb({255 - 220 * half:.0f},{255 - 170 * half:.0f},255)"
+    corners = {text: (e.get("x"), e.get("y")) for text, e in zip(texts[::2], rects)}
+    a, b = tokenizer.id_of["a"], tokenizer.id_of["b"]
+    assert corners["ab"] == (str(40 * b), str(40 * a))  # the first token's row
 
 
 # --- the script ---
@@ -450,6 +461,141 @@ def test_the_counted_name_is_scored_by_hand(tmp_path):
     assert "  ·a         100.00%           0.000\n" in out
     assert "likelihood, the product: 1\n" in out and "perplexity 1.0" in out
     assert "inf" not in out and "all 30 pairs, counted from all" in out
+
+
+def average(probability, documents):
+    """-log of probability(context, token), averaged over all tokens, computed one by one."""
+    logs = [math.log(probability(ids[:t], ids[t])) for ids in documents for t in range(1, len(ids))]
+    return -sum(logs) / len(logs)
+
+
+def numbers_after(label, out):
+    """The numbers at the end of the line of `out` that begins with this label."""
+    line = re.search(rf"^ *{label} +([\d.a-z -]+)$", out, re.M).group(1)
+    return [float(word) for word in line.split()]
+
+
+def test_what_is_printed_is_true(tmp_path, capsys):
+    rng = random.Random(8)
+    words = ["".join(rng.choices("abc", [6, 3, 1], k=rng.randint(1, 5))) for _ in range(80)]
+    path = write(tmp_path / "names.txt", "\n".join(words))
+    bigram.main(["--data", path, "--seed", "3", "--steps", "30", "--lr", "2", "--test", "--samples", "6"])
+    out = capsys.readouterr().out
+    tokenizer, splits = bigram.load(path, 3)
+    train, dev, test = splits["train"], splits["dev"], splits["test"]
+    everything = train + dev + test
+    assert out.startswith(f"80 documents, 4 tokens\nthe training documents have "
+                          f"{sum(len(ids) - 1 for ids in train)} pairs of tokens, of ")
+    counts = {i: bigram.count_pairs(part, 4) for i, part in enumerate((train, dev, test, everything))}
+    kinds = sum(n > 0 for row in counts[0] for n in row)
+    assert f" of {kinds} kinds out of 16\n" in out
+    assert ("\n\nhow likely is the second after the first? . from 0.1%, ░ 1%, ▒ 3%, ▓ 10%, █ 30%\n"
+            + bigram.draw_table(tokenizer, counts[0]) + "\n\n") in out
+
+    def counted(documents, smoothing):
+        table = bigram.count_pairs(documents, 4)
+        return lambda context, token: (table[context[-1]][token] + smoothing) / (
+            sum(table[context[-1]]) + 4 * smoothing)
+
+    # a name, pair by pair
+    name = train[0]
+    ps = [counted(train, 0)(name[:t], name[t]) for t in range(1, len(name))]
+    text = "·" + tokenizer.decode(name) + "·"
+    assert re.findall(r"^  (\S\S) +([\d.]+%) +(-?[\d.]+)$", out, re.M) == [
+        (text[t:t + 2], f"{p:.2%}", f"{math.log(p):.3f}") for t, p in enumerate(ps)]
+    loss = -sum(map(math.log, ps)) / len(ps)
+    assert (f"how likely is {tokenizer.decode(name)}?\n" in out
+            and f"likelihood, the product: {math.prod(ps):.3g}\n" in out
+            and f"log-likelihood, the sum: {-loss * len(ps):.3f}\n" in out
+            and f"{loss:.3f} nats a token, perplexity {math.exp(loss):.1f}\n" in out)
+
+    # the counted table's losses
+    before_training = out[:out.index("the same as a network")]
+    for label, some, of in (("train", train, train), ("dev", dev, train),
+                            (rf"all {sum(len(ids) - 1 for ids in everything)} pairs, counted from all",
+                             everything, everything)):
+        assert numbers_after(label, before_training) == [
+            round(average(counted(of, smoothing), some), 4) for smoothing in (0, 1)]
+
+    # the network's
+    plain, pulled = (Tensor([[0.0] * 4 for _ in range(4)]) for _ in range(2))
+    list(bigram.train(plain, counts[0], 30, 2.0)), list(bigram.train(pulled, counts[0], 30, 2.0, 0.02))
+    learned, calmer = (bigram.network(weights, range(4)).data for weights in (plain, pulled))
+    assert "16 weights, from 0, learning rate 2.0\n" in out
+    for label, part in (("train", train), ("dev", dev), ("test", test)):
+        assert f"\n{label} loss {average(lambda c, t: learned[c[-1]][t], part):.4f}\n" in out
+    above = bigram.nll(learned, counts[0]) - average(counted(train, 0), train)
+    assert f"on train {above:.4f} above the counted table's" in out
+    probs = bigram.probabilities(counts[0])
+    assert bigram.draw_beside(tokenizer, counts[0], probs, learned,
+                              ("counted", "the network's weights, through softmax")) in out
+    smoothing = bigram.smoothing_like(bigram.nll(calmer, counts[0]), counts[0])
+    smoothed = bigram.probabilities(counts[0], smoothing)
+    assert bigram.draw_beside(tokenizer, counts[0], smoothed, calmer, (
+        f"counted, smoothed by {smoothing:.3g}", "the network, regularised by 0.02")) in out
+    assert (f"with the same train loss, {bigram.nll(calmer, counts[0]):.4f}, the dev losses are "
+            f"{bigram.nll(smoothed, counts[1]):.4f} and {bigram.nll(calmer, counts[1]):.4f}\n") in out
+
+    # longer contexts
+    for n in range(1, 7):
+        rows = Counter(), Counter()  # what followed each context, and each context
+
+        def context_of(ids, n=n):
+            return tuple(([0] * n + ids)[len(ids) + 1:])
+
+        for ids in train:
+            for t in range(1, len(ids)):
+                rows[0][context_of(ids[:t]), ids[t]] += 1
+                rows[1][context_of(ids[:t])] += 1
+
+        def after(context, token, smoothing):
+            context = context_of(context)
+            return (rows[0][context, token] + smoothing) / (rows[1][context] + 4 * smoothing)
+
+        losses = {k: average(lambda c, t: after(c, t, k), dev)
+                  for k in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)}
+        best = min(losses, key=losses.get)
+        new = [context_of(ids[:t]) not in rows[1] for ids in dev for t in range(1, len(ids))]
+        seen = len(rows[0])
+        assert re.search(rf"^ {n} +{4 ** n:,} +{seen} +{sum(new) / len(new):.1%} +{best:g} +"
+                         rf"{average(lambda c, t: after(c, t, best), train):.4f} +{losses[best]:.4f} +"
+                         rf"\d+  [abc]*$", out, re.M)
+
+
+def test_what_is_sampled_on_the_right_is_uniform(tmp_path, capsys):
+    path = write(tmp_path / "names.txt", "ab\n" * 10 + "b\n")
+    bigram.main(["--data", path, "--steps", "1", "--samples", "300"])
+    out = capsys.readouterr().out
+    block = out[out.index("sampled from"):out.rindex("\n\nhow likely is")].split("\n")[1:]
+    left, right = [line[:44].strip() for line in block], [line[46:] for line in block]
+    assert set(left) <= {"ab", "b"} and left.count("ab") > 200
+    assert right.count("") / 300 == pytest.approx(1 / 3, abs=0.1)
+    assert any("bb" in text for text in right) and all(set(text) <= set("ab…") for text in right)
+
+
+def test_long_samples_are_cut_and_marked(tmp_path, capsys):
+    path = write(tmp_path / "names.txt", ("a" * 100 + "\n") * 10)
+    bigram.main(["--data", path, "--steps", "1", "--samples", "3"])
+    out = capsys.readouterr().out
+    assert out.count("a" * 33 + "…") >= 2 and "a" * 34 not in out[:out.rindex("\n\nhow likely is")]
+
+
+def test_defaults_of_the_network(tmp_path, capsys, monkeypatch):
+    asked = []
+
+    def train(weights, counts, steps, lr, strength=0.0):
+        asked.append((steps, lr, strength))
+        return iter(())
+
+    monkeypatch.setattr(bigram, "train", train)
+    for n_chars, steps in ((5, 5000), (298, 50)):
+        text = "\n".join(chr(0x4e00 + i) for i in range(n_chars)) + "\nAAA" * n_chars
+        bigram.main(["--data", write(tmp_path / "names.txt", text)])
+        counts = bigram.count_pairs(bigram.load(str(tmp_path / "names.txt"), 42)[1]["train"],
+                                    n_chars + 2)
+        lr = bigram.safe_learning_rate(counts)
+        assert f"learning rate {lr:.1f}\n" in capsys.readouterr().out
+        assert asked[-2:] == [(steps, lr, 0.0), (steps, lr, 0.02)]
 
 
 def test_a_pair_that_training_never_had_makes_the_loss_infinite(tmp_path):

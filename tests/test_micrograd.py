@@ -208,6 +208,17 @@ def test_local_gradients_where_the_function_has_a_kink_or_a_pole_nearby():
 
 # --- backward ---
 
+def test_every_operation_has_its_sign_for_the_pictures():
+    a, b = Value(2.0), Value(3.0)
+    assert [v.op for v in (a + b, a - b, a * b, a / b, -a, a ** 2, a ** 0.125, a.exp(), a.log(),
+                           a.tanh(), a.sigmoid(), a.relu(), a)] == [
+        "+", "-", "*", "/", "-", "**2", "**0.125", "exp", "log", "tanh", "sigmoid", "relu", ""]
+
+
+def test_exp_up_to_the_largest_float():
+    assert Value(709.78).exp().data == math.exp(709.78)
+
+
 def test_repr_shows_data_and_grad():
     a = Value(3)
     (a * 2.5).backward()
@@ -355,6 +366,8 @@ def test_layers_and_networks():
     layer = Layer(3, 2)
     assert len(layer.parameters()) == 8 and len(layer([1, 2, 3])) == 2
     assert all(v.op == "relu" for v in layer([1, 2, 3]))
+    assert Neuron(2)([1, 2]).op == "relu"
+    assert [neuron.bias.data for neuron in layer.neurons] == [0, 0]
     assert len(Layer(3, 1)([1, 2, 3])) == 1
     model = MLP(2, [16, 16, 1])
     assert len(model.parameters()) == 337
@@ -417,6 +430,9 @@ def test_loss_and_accuracy_worked_by_hand():
     assert micrograd.loss_of(model, points, micrograd.max_margin).data == pytest.approx(
         (0 + 3.5 + 0.5) / 3)
     assert micrograd.accuracy(model, points) == pytest.approx(2 / 3)
+    for p in model.parameters():
+        p.data = 0.0
+    assert micrograd.accuracy(model, points) == 0  # a score of 0 has no sign
 
 
 def test_learning_rate():
@@ -446,6 +462,13 @@ def test_boundary():
     assert len(rows) == 8
     assert rows[6] == "  o     ░░░░░░░░" and rows[1] == "        ░░░░░●░░"  # the y axis points up
     assert rows[0] == " " * 8 + "░" * 8
+    flat = micrograd.draw_boundary(lambda x: x[1] - 0.55, points, 16, 8).split("\n")
+    assert [row.count("░") > 8 for row in flat] == [True] * 4 + [False] * 4  # middles at 0.4, 0.6
+    low = micrograd.draw_boundary(lambda x: x[1] - 0.45, points, 16, 8).split("\n")
+    assert [row.count("░") > 8 for row in low] == [True] * 4 + [False] * 4
+    assert "░" not in micrograd.draw_boundary(lambda x: 0.0, points)
+    assert [len(picture.split("\n")) for picture in [micrograd.draw_boundary(lambda x: 1.0, points)]] \
+        == [20]
 
 
 def test_tree():
@@ -563,6 +586,61 @@ def test_the_default_run():
     assert "●" in picture and "o" in picture and "░" in picture
     assert len(re.findall(r"^step \d+/200  loss 0\.\d+  \d+ s left$", done.stderr, re.M)) == 10
     assert "\r" not in done.stderr and "s left" not in out
+
+
+def test_what_the_examples_print_is_true(capsys):
+    micrograd.main([*SMALL, "--steps", "0"])
+    out = capsys.readouterr().out
+    table = re.findall(r"^ +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)$", out, re.M)
+    assert len(table) == 6
+    for x, value, nudged, slope in (map(float, row) for row in table):
+        assert value == (x - 3) ** 2 + 1 and slope == 2 * (x - 3) == nudged
+    assert "\n     -3.000000, 2.000000, 1.000000\n" in out  # b, a and 1
+    # (2 * -3 + 10)^2 = 4^2, and 2 * 4 times b, a and 1
+    assert "(ab + c)^2 = 16.0 " in out
+    assert re.findall(r"^    ([abc]) +(-?[\d.]+) +(-?[\d.]+)$", out, re.M) == [
+        ("a", "-24.0", "-24.000000"), ("b", "16.0", "16.000000"), ("c", "8.0", "8.000000")]
+    (and_w, or_w), (and_b, or_b), losses = micrograd.train_by_hand()
+    assert re.findall(r"loss ([\d.]+) at step (\d+)$", out, re.M) == [
+        (f"{losses[i]:.4f}", str(i)) for i in (0, 10, 100, 999)]
+    for name, (w1, w2), b, ones in (("AND", and_w, and_b, 1), ("OR", or_w, or_b, 3)):
+        assert f"{name}: {w1:.1f} x1 + {w2:.1f} x2 {b:+.1f} > 0" in out
+        points = [((i, j), 1 if (i and j if name == "AND" else i or j) else -1)
+                  for i in (0, 1) for j in (0, 1)]
+        assert sum(label == 1 for _, label in points) == ones
+        picture = micrograd.draw_boundary(lambda x: w1 * x[0] + w2 * x[1] + b, points, 30, 9)
+        assert picture.count("●") == ones and all(row in out for row in picture.split("\n"))
+    assert micrograd.draw_tree(*micrograd.neuron_of_three_inputs()) in out
+
+
+def test_the_neuron_of_three_inputs_by_hand():
+    out, names = micrograd.neuron_of_three_inputs()
+    x1, w1, x2, w2, x3, w3, b = (names[name].data for name in ("x1", "w1", "x2", "w2", "x3", "w3", "b"))
+    assert out.data == math.tanh(x1 * w1 + x2 * w2 + x3 * w3 + b) and names["out"] is out
+    bend = 1 - out.data ** 2
+    assert (names["w2"].grad, names["x3"].grad, names["b"].grad) == pytest.approx(
+        (bend * x2, bend * w3, bend))
+
+
+@pytest.mark.parametrize("loss", ["margin", "logistic"])
+def test_what_the_moons_print_is_true(loss, capsys):
+    for seed in (4, 9):
+        micrograd.main(["--steps", "15", "--points", "30", "--n-hidden", "3", "--lr", "0.5", "--seed",
+                        str(seed), "--noise", "0.3", "--batch-size", "7", "--loss", loss])
+        out = capsys.readouterr().out
+        rng = random.Random(seed)
+        points, fresh = micrograd.two_moons(30, 0.3, rng), micrograd.two_moons(30, 0.3, rng)
+        model = MLP(2, [3, 3, 1], rng)
+        charge = micrograd.logistic if loss == "logistic" else micrograd.max_margin
+        list(micrograd.train(model, points, charge, 15, 7, 0.5))
+        right = [sum((model(x).data > 0) == (label > 0) for x, label in some) / 30
+                 for some in (points, fresh)]
+        assert right[0] != right[1] and right[0] < 1
+        assert (f"\ntrain loss {micrograd.loss_of(model, points, charge).data:.4f}\n"
+                f"dev loss {micrograd.loss_of(model, fresh, charge).data:.4f}\n"
+                f"accuracy: {right[0]:.1%} of the points it was trained on, {right[1]:.1%} of new ones"
+                in out)
+        assert out.endswith(micrograd.draw_boundary(lambda x: model(x).data, points) + "\n")
 
 
 def test_the_same_seed_gives_the_same_output():
