@@ -86,9 +86,9 @@ def load(path, seed):
                          f"need one each; put one document on each line")
     random.Random(seed).shuffle(documents)
     tokenizer = CharTokenizer("".join(documents))
-    if tokenizer.n_vocab > 1500:
+    if tokenizer.n_vocab > 1000:
         raise ValueError(f"{path}: with {len(tokenizer.chars)} different characters the table of "
-                         f"pairs grows too large; use text with fewer than 1500")
+                         f"pairs grows too large; use text with fewer than 1000")
     parts = [[[BOUNDARY, *tokenizer.encode(document), BOUNDARY] for document in part]
              for part in split(documents)]
     return tokenizer, dict(zip(("train", "dev", "test"), parts))
@@ -322,7 +322,7 @@ def network(weights, ids):
 
 
 def safe_learning_rate(counts):
-    """A learning rate at which no step can raise the loss.
+    """A learning rate at which no step can raise the loss, unless something is added to it.
 
     A step overshoots if the slope changes much on the way. How fast it changes is the second
     derivative, the curvature, and up to 2 / (the largest curvature) a step ends no higher than it
@@ -367,7 +367,7 @@ def train(weights, counts, steps, lr, strength=0.0):
 def smoothing_like(loss, counts):
     """How much smoothing brings nll, on the counts themselves, up to `loss`."""
     low, high = 1e-6, 1e9
-    for _ in range(50):  # it lies between them: halve that, again and again
+    for _ in range(30):  # it lies between them: halve that, again and again
         middle = math.sqrt(low * high)  # halfway in powers of ten
         if nll(probabilities(counts, middle), counts) < loss:
             low = middle
@@ -447,6 +447,11 @@ def glyph(tokenizer, i):
     return char if char.isprintable() else "�"
 
 
+def printable(text):
+    """The text without what a terminal would take for a command."""
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
 def columns_of(text):
     """How many columns of a terminal the text takes."""
     return sum(0 if unicodedata.category(char) in ("Mn", "Me") else
@@ -479,10 +484,16 @@ def commonest(counts, limit):
     return sorted(sorted(range(len(counts)), key=lambda i: -sum(counts[i]))[:limit])
 
 
+def how_many(ids, counts):
+    """A line to say it, if ids are not all tokens."""
+    return [f"(the {len(ids)} commonest of {len(counts)} tokens)"] if len(ids) < len(counts) else []
+
+
 def draw_table(tokenizer, counts, numbers=False, colour=False, columns=80):
     """The table of pairs: each cell its two tokens and a shade or a colour, or the count as well.
 
-    What is too wide for the columns goes below. Of very many tokens only the commonest are shown.
+    What is too wide for the columns goes below. Of very many tokens only the commonest are shown,
+    and the last line says so.
     """
     marks = glyphs(tokenizer)
     wide = columns_of(marks[0])
@@ -506,24 +517,24 @@ def draw_table(tokenizer, counts, numbers=False, colour=False, columns=80):
                 line += cell + (f"{counts[i][j]:{digits}} " if numbers else "")
             lines.append(line + "\033[0m" if colour else line.rstrip())
         lines.append("")
-    return "\n".join(lines[:-1])
+    return "\n".join(lines[:-1] + how_many(ids, counts))
 
 
 def draw_beside(tokenizer, counts, left, right, titles):
     """Two tables of probabilities side by side, a shade a cell, under their titles.
 
-    Of very many tokens only the commonest by `counts` are shown.
+    Of very many tokens only the commonest by `counts` are shown, and the last line says so.
     """
     marks = glyphs(tokenizer)
     wide = columns_of(marks[0])
     ids = commonest(counts, 35 // wide)
-    width = wide * (len(ids) + 1) + 1
+    width = max(wide * (len(ids) + 1) + 1, columns_of(titles[0]))
     head = pad("", wide + 1) + "".join(marks[j] for j in ids)
-    lines = [pad(titles[0], width) + "    " + titles[1], f"{head}    {head}".rstrip()]
+    lines = [titles, (head, head)]
     for i in ids:
-        rows = ["".join(SHADES[shade(table[i][j])] * wide for j in ids) for table in (left, right)]
-        lines.append(f"{marks[i]} {rows[0]}    {marks[i]} {rows[1]}".rstrip())
-    return "\n".join(lines)
+        lines.append([f"{marks[i]} " + "".join(SHADES[shade(table[i][j])] * wide for j in ids)
+                      for table in (left, right)])
+    return "\n".join([f"{pad(a, width)}    {b}".rstrip() for a, b in lines] + how_many(ids, counts))
 
 
 def draw_svg(tokenizer, counts):
@@ -591,7 +602,7 @@ def write_text(path, text):
     """Write a file whole or not at all: beside it at first, then renamed. Raises ValueError."""
     target = os.path.realpath(path)  # what a link points to
     part = f"{target}.{os.getpid()}.part"
-    if os.path.exists(target) and not os.path.isfile(target):
+    if path.startswith("/dev/") or os.path.exists(target) and not os.path.isfile(target):
         raise ValueError(f"{path}: not an ordinary file; name one to write")
     try:
         try:
@@ -619,13 +630,12 @@ def show_counting(tokenizer, splits, counts, args):
     n_vocab = tokenizer.n_vocab
     probs = probabilities(counts["train"])
     seen = sum(count > 0 for row in counts["train"] for count in row)
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and \
+        os.environ.get("TERM") != "dumb"
     print(f"the training documents have {sum(map(sum, counts['train']))} pairs of tokens, of "
           f"{seen} kinds out of {n_vocab ** 2}\n\nhow likely is the second after the first? "
           f"{'The darker, the likelier' if colour else LEGEND}")
     print(draw_table(tokenizer, counts["train"], args.counts, colour))
-    if n_vocab > len(shown := commonest(counts["train"], 40)):
-        print(f"(the {len(shown)} commonest of {n_vocab} tokens)")
     if args.svg is not None:
         print(f"{args.svg} shows it with its numbers; open it in a browser")
 
@@ -636,12 +646,13 @@ def show_counting(tokenizer, splits, counts, args):
     for _ in range(args.samples):
         learned = sample(lambda ids: dict(enumerate(probs[ids[-1]])), rng, room)
         uniform = sample(lambda ids: dict.fromkeys(range(n_vocab), 1), rng, room)
-        texts = [tokenizer.decode(ids) + ("…" if len(ids) == room else "")
+        texts = [printable(tokenizer.decode(ids)) + ("…" if len(ids) == room else "")
                  for ids in (learned, uniform)]
         print(f"  {pad(texts[0], 42)}  {texts[1]}")
 
-    ids = splits["train"][0]
-    print(f"\nhow likely is {tokenizer.decode(ids)}?\n  pair   probability   its logarithm")
+    ids = next((ids for ids in splits["train"] if len(ids) <= 22), splits["train"][0][:22])
+    name = printable(tokenizer.decode(ids))
+    print(f"\nhow likely is {name}?\n  pair   probability   its logarithm")
     for before, after in zip(ids, ids[1:]):
         pair, p = glyph(tokenizer, before) + glyph(tokenizer, after), probs[before][after]
         print(f"  {pad(pair, 6)}{p:12.2%}{math.log(p):16.3f}")
@@ -720,7 +731,7 @@ def show_ngrams(tokenizer, splits, rng):
         share = unseen / sum(sum(row.values()) for row in dev.values())
         losses = [ngram_nll(table, text, smoothing, tokenizer.n_vocab) for text in (table, dev)]
         copies = sum(tuple(sample(rows_of(table, n), rng)) in known for _ in range(100))
-        text = tokenizer.decode(sample(rows_of(table, n), rng, room))
+        text = printable(tokenizer.decode(sample(rows_of(table, n), rng, room)))
         cells = tokenizer.n_vocab ** n
         print(f" {n}{f'{cells:,}' if cells < 10 ** 12 else f'{cells:.1e}':>16}"
               f"{sum(map(len, table.values())):8,}{share:11.1%}{smoothing:10g} {losses[0]:7.4f}"
@@ -737,6 +748,8 @@ def main(argv=None):
         tokenizer, splits = load(args.data, args.seed)
         counts = {name: count_pairs(part, tokenizer.n_vocab) for name, part in splits.items()}
         if args.svg is not None:
+            if os.path.exists(args.svg) and os.path.samefile(args.svg, args.data):
+                raise ValueError(f"{args.svg}: holds the data; name another file to write")
             write_text(args.svg, draw_svg(tokenizer, counts["train"]))
     except ValueError as error:
         parser.error(str(error))
@@ -751,6 +764,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     try:
         try:
             main()

@@ -856,6 +856,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     try:
         try:
             main()

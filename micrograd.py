@@ -195,15 +195,16 @@ class Value:
         if isinstance(exponent, Value):
             raise TypeError("the exponent must be a plain number, not a Value; for a ** b of two "
                             "Values, write (b * a.log()).exp()")
-        x, k = self.data, exponent
-        if not math.isfinite(k) or x < 0 and k != int(k):
-            raise ValueError(f"({x}) ** {k} is not a real number")
+        if not math.isfinite(exponent) or self.data < 0 and exponent != int(exponent):
+            raise ValueError(f"({self.data}) ** {exponent} is not a real number")
+        x, k = self.data, float(exponent)
         if x == 0 and k < 0 or x == 0 and 0 < k < 1:
             raise ValueError(f"0 ** {k} divides by 0, in its value or in its derivative")
         try:
-            return Value(x ** k, (self,), (k * x ** (k - 1) if k else 0.0,), f"**{k:.3g}")
+            out, local_grad = x ** k, k * x ** (k - 1) if k else 0.0
         except OverflowError:
-            raise OverflowError(f"({x}) ** {k} is too large for a float") from None
+            raise OverflowError(f"({x}) ** {k} or its derivative is too large for a float") from None
+        return Value(out, (self,), (local_grad,), f"**{k:.2g}")
 
     def __neg__(self):
         return Value(-self.data, (self,), (-1.0,), "-")
@@ -331,8 +332,10 @@ def weighted_sum(weights, inputs, bias):
     With * and + it would be two operations an input, and the result and gradients would be the
     same. But an operation may be as large as one likes, as long as its derivatives are known: here
     they are x1 by w1, w1 by x1, and 1 by the bias. It saves most of the objects, and a training
-    step takes a sixth of the time.
+    step takes a sixth of the time. Raises ValueError if there is not one weight an input.
     """
+    if len(weights) != len(inputs):
+        raise ValueError(f"a neuron of {len(weights)} inputs was given {len(inputs)}")
     ws, xs = [w.data for w in weights], [x.data for x in inputs]
     return Value(sum(map(operator.mul, ws, xs)) + bias.data,
                  (*weights, *inputs, bias), (*xs, *ws, 1.0), "w·x+b")
@@ -364,8 +367,6 @@ class Neuron(Module):
         self.nonlin = nonlin
 
     def __call__(self, x):
-        if len(x) != len(self.weights):
-            raise ValueError(f"a neuron of {len(self.weights)} inputs was given {len(x)}")
         out = weighted_sum(self.weights, [as_value(v) for v in x], self.bias)
         return out.relu() if self.nonlin else out
 
@@ -634,7 +635,7 @@ def write_text(path, text):
     """Write a file whole or not at all: beside it at first, then renamed. Raises ValueError."""
     target = os.path.realpath(path)  # what a link points to
     part = f"{target}.{os.getpid()}.part"
-    if os.path.exists(target) and not os.path.isfile(target):
+    if path.startswith("/dev/") or os.path.exists(target) and not os.path.isfile(target):
         raise ValueError(f"{path}: not an ordinary file; name one to write")
     try:
         try:
@@ -757,6 +758,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     try:
         try:
             main()

@@ -68,6 +68,26 @@ def check_ctrl_c(lesson, args, ready, after, endless):
         assert until or after in out
 
 
+def check_quits(lesson, args, ready):
+    """Ctrl-C outside of training must quit, with status 130 as the shell has it."""
+    process = subprocess.Popen(command(lesson, *args), stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.PIPE, encoding="utf-8",
+                               env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    while not process.stdout.readline().startswith(ready):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in error
+
+
+def check_closed_outputs(lesson, args):
+    """Standard output or error closed by the shell, as with >&-, is no error of ours."""
+    for closed in (">&-", "2>&-"):
+        done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {closed}', *command(lesson, *args)],
+                              capture_output=True, text=True, encoding="utf-8", timeout=60)
+        assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
 def check_reader_leaves(lesson, args):
     """Printing into a pipe that nobody reads any more, as with `| head -1`, is no error."""
     for unbuffered in ("", "1"):

@@ -40,11 +40,11 @@ def weighed(out, seed=7):
 # --- data ---
 
 def test_documents(tmp_path):
-    path = write(tmp_path / "names.txt", "\ufeffbo\n\n  ab \r\nba\nob\nabba\n")
+    path = write(tmp_path / "names.txt", "\ufeffbo\n\n  ab \r\nba\nob\nabbA\n")
     tokenizer, splits = bigram.load(path, seed=1)
-    assert tokenizer.chars == ["a", "b", "o"] and tokenizer.n_vocab == 4
+    assert tokenizer.chars == ["A", "a", "b", "o"] and tokenizer.n_vocab == 5
     documents = [ids for part in splits.values() for ids in part]
-    assert sorted(tokenizer.decode(ids) for ids in documents) == ["ab", "abba", "ba", "bo", "ob"]
+    assert sorted(tokenizer.decode(ids) for ids in documents) == ["ab", "abbA", "ba", "bo", "ob"]
     assert all(ids[0] == ids[-1] == bigram.BOUNDARY and 0 not in ids[1:-1] for ids in documents)
     assert [len(splits[name]) for name in ("train", "dev", "test")] == [3, 1, 1]
     assert bigram.load(path, 1)[1] == splits
@@ -57,6 +57,7 @@ def test_splits_share_nothing_and_lose_nothing():
         train, dev, test = bigram.split(list(range(n)))
         assert sorted(train + dev + test) == list(range(n))
         assert len(dev) == len(test) == max(1, n // 10)
+    assert bigram.split(list("abcdefghij")) == (list("cdefghij"), ["a"], ["b"])
 
 
 # --- counting ---
@@ -111,7 +112,7 @@ def test_samples_follow_the_table():
     assert sum(ids == [1] for ids in texts) / 3000 == pytest.approx(1 / 3, abs=0.03)
     assert sum(ids == [1, 2] for ids in texts) / 3000 == pytest.approx(1 / 3, abs=0.03)
     endless = bigram.sample(lambda ids: {2: 1}, rng, max_new_tokens=7)
-    assert endless == [2] * 7
+    assert endless == [2] * 7 and len(bigram.sample(lambda ids: {2: 1}, rng)) == 40
 
 
 # --- the tensor: every operation, at several shapes ---
@@ -163,6 +164,8 @@ def test_gradient_of_every_weight_of_the_network(strength):
         return own + strength * sum(w * w for row in weights.data for w in row) / 16
 
     assert gradcheck.compare(loss, "weights", weights.data, gradient()) == 16
+    first = next(bigram.train(Tensor(weights.data), counts, 1, 1.0, strength))
+    assert first == pytest.approx(bigram.nll(bigram.network(weights, range(4)).data, counts))
 
 
 def test_probabilities_of_the_network_are_softmax():
@@ -245,9 +248,9 @@ def test_regularising_pulls_towards_equal_weights():
 
 
 def test_smoothing_like():
-    for smoothing in (0.01, 1, 30):
+    for smoothing in (1e-4, 0.01, 1, 30, 1e6):
         loss = bigram.nll(bigram.probabilities(COUNTS, smoothing), COUNTS)
-        assert bigram.smoothing_like(loss, COUNTS) == pytest.approx(smoothing, rel=1e-4)
+        assert bigram.smoothing_like(loss, COUNTS) == pytest.approx(smoothing, rel=1e-3)
 
 
 def test_a_loss_that_is_no_number_stops_training():
@@ -287,6 +290,12 @@ def test_best_smoothing_is_the_best_of_those_tried():
         losses = {k: bigram.ngram_nll(table, text, k, 5)
                   for k in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)}
         assert losses[best] == min(losses.values())
+    # what is always so needs no smoothing; where all is chance, the more the better
+    certain = bigram.count_ngrams([[0, 1, 2, 0]] * 9, 2)
+    assert bigram.best_smoothing(certain, certain, 3) == 0.001
+    chance = [[0, *rng.choices(range(1, 5), k=4), 0] for _ in range(40)]
+    assert bigram.best_smoothing(bigram.count_ngrams(chance[:4], 3),
+                                 bigram.count_ngrams(chance[4:], 3), 5) == 10
 
 
 def test_sampling_from_ngrams_meets_only_contexts_that_were_seen():
@@ -336,8 +345,8 @@ def test_every_cell_of_the_table_is_there_and_lines_up(alphabet, numbers, colour
             assert marks[i] + marks[j] in line
             if numbers:
                 assert re.search(re.escape(marks[i] + marks[j]) + rf"[ .░▒▓█]? *{counts[i][j]}\b", line)
-    if colour or numbers:  # nothing was cut off at the right
-        assert len({columns(line) for line in lines}) == 1 or numbers
+    if colour:  # nothing was cut off at the right
+        assert len({columns(line.rstrip()) for line in lines}) == 1
 
 
 def test_the_shades_of_the_table():
@@ -375,12 +384,13 @@ def test_of_many_tokens_the_commonest_are_shown():
     tokenizer, counts = tokens_and_counts(many)
     lines = bigram.draw_table(tokenizer, counts).split("\n")
     assert max(map(columns, lines)) <= 80 and "子子" in "".join(lines)
-    assert len([line for line in lines if line.startswith("·")]) >= 1
+    assert lines[-1] == "(the 20 commonest of 102 tokens)" and len(lines) == 20 + 1 + 20 + 1
     assert bigram.commonest([[0, 9], [1, 0]], 1) == [0] and bigram.commonest(COUNTS, 2) == [0, 1]
     assert bigram.commonest(COUNTS, 10) == [0, 1, 2]
     beside = bigram.draw_beside(tokenizer, counts, bigram.probabilities(counts),
                                 bigram.probabilities(counts), ("left", "right"))
     assert max(map(columns, beside.split("\n"))) <= 80
+    assert beside.endswith("\n(the 17 commonest of 102 tokens)") and beside.count("\n") == 2 + 17
 
 
 @pytest.mark.parametrize("alphabet", ALPHABETS)
@@ -388,10 +398,10 @@ def test_tables_side_by_side(alphabet):
     tokenizer, counts = tokens_and_counts(ALPHABETS[alphabet])
     title, head, *rows = bigram.draw_beside(
         tokenizer, counts, bigram.probabilities(counts), bigram.probabilities(counts, 1e6),
-        ("one", "two")).split("\n")
+        ("a title that is wider than these tables", "two")).split("\n")
     n, wide = tokenizer.n_vocab, columns(bigram.glyphs(tokenizer)[0])
     assert len(rows) == n
-    second = wide * (n + 1) + 1 + 4  # where the second table begins
+    second = len("a title that is wider than these tables") + 4  # where the second table begins
     assert columns(title[:title.index("two")]) == second
     for i, row in enumerate(rows):
         smoothed = bigram.probabilities(counts, 1e6)[i]  # about 1 / n each: no blanks at the end
@@ -598,6 +608,15 @@ def test_defaults_of_the_network(tmp_path, capsys, monkeypatch):
         assert asked[-2:] == [(steps, lr, 0.0), (steps, lr, 0.02)]
 
 
+def test_odd_documents(tmp_path, capsys):
+    path = write(tmp_path / "odd.txt", "a\033[2Jb\n" * 5 + "a\tb\n" * 5 + "a" * 500 + "\n")
+    bigram.main(["--data", path, *SMALL])
+    out = capsys.readouterr().out
+    assert "\033" not in out and "\t" not in out and "�" in out
+    scored = out[out.rindex("how likely is"):out.index("  likelihood, the product")]
+    assert scored.count("\n") <= 25 and max(map(columns, out.split("\n"))) <= 80
+
+
 def test_a_pair_that_training_never_had_makes_the_loss_infinite(tmp_path):
     path = write(tmp_path / "names.txt", "ab\nbc\nca\n")
     outs = [run("--data", path, "--seed", str(seed), *SMALL).stdout for seed in range(2)]
@@ -605,6 +624,11 @@ def test_a_pair_that_training_never_had_makes_the_loss_infinite(tmp_path):
         dev = re.search(r"^  dev +(\S+) +(\S+)$", out, re.M)
         assert dev.group(1) == "inf" and float(dev.group(2)) < 3
         assert "(dev has pairs that train has not, such as " in out
+
+
+def test_the_test_split_is_looked_at_only_when_asked(capsys):
+    bigram.main(SMALL)
+    assert "test loss" not in capsys.readouterr().out
 
 
 def test_the_same_seed_gives_the_same_output():
@@ -630,6 +654,11 @@ def test_counts_and_colour(monkeypatch, capsys):
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\033[48;5;" in screen() and "\033[0m" in screen("--counts")
+    monkeypatch.setenv("NO_COLOR", "")  # empty, it means nothing
+    assert "\033" in screen()
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\033" not in screen()
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\033" not in screen()
     assert re.search(r"^a·▓ *\d+ aa[.]", screen("--counts"), re.M)
@@ -646,12 +675,12 @@ def test_svg_file(tmp_path, capsys):
 
 @pytest.mark.parametrize("args, message", [
     (["--data", "missing.txt"], "missing.txt: No such file or directory; name a text file"),
-    (["--data", "."], ".: "),
+    (["--data", "."], "name a text file that you can open"),
     (["--data", "empty.txt"], "empty.txt: empty; put one document on each line"),
     (["--data", "blank.txt"], "blank.txt: empty"),
     (["--data", "latin.txt"], "latin.txt: not UTF-8 at byte 5; save it as UTF-8"),
     (["--data", "two.txt"], "two.txt: 2 documents are too few: train, dev and test need one each"),
-    (["--data", "many.txt"], "many.txt: with 1600 different characters the table of pairs grows too"),
+    (["--data", "many.txt"], "many.txt: with 1000 different characters the table of pairs grows too"),
     (["--steps", "-1"], "argument --steps: must be a whole number from 0 to 10^9, not '-1'"),
     (["--samples", "1.5"], "argument --samples: must be a whole number from 0 to 10^9, not '1.5'"),
     (["--lr", "0"], "argument --lr: must be a number above 0 and up to 10^9, not '0'"),
@@ -659,6 +688,9 @@ def test_svg_file(tmp_path, capsys):
     (["--seed", "x"], "argument --seed: must be a whole number from 0 to 10^9, not 'x'"),
     (["--svg", "."], ".: not an ordinary file; name one to write"),
     (["--svg", "no/folder/x.svg"], "no/folder/x.svg: No such file or directory; name a file that"),
+    (["--svg", "data.txt", "--data", "data.txt"], "data.txt: holds the data; name another file"),
+    (["--svg", "./data.txt", "--data", "data.txt"], "./data.txt: holds the data; name another"),
+    (["--svg", "/dev/stdout"], "/dev/stdout: not an ordinary file; name one to write"),
     (["--svg", "there.svg", "--data", "empty.txt"], "empty.txt: empty"),
     (["--data", "three.txt", "--steps", "9", "--lr", "1e9"], "the loss grew without bound, as the steps "
      "were too large; try a smaller --lr"),
@@ -670,10 +702,14 @@ def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
     write(tmp_path / "latin.txt", "abc\nd\xe4\n".encode("latin-1"))
     write(tmp_path / "two.txt", "ab\nba\n")
     write(tmp_path / "three.txt", "anna\nbert\nclara\n")
-    write(tmp_path / "many.txt", "\n".join(chr(0x4e00 + i) for i in range(1600)))
+    write(tmp_path / "many.txt", "\n".join(chr(0x4e00 + i) for i in range(1000)))
+    write(tmp_path / "most.txt", "\n".join(chr(0x4e00 + i) for i in range(999)))
+    assert bigram.load("most.txt", 1)[0].n_vocab == 1000
+    write(tmp_path / "data.txt", "anna\nbert\nclara\n")
     write(tmp_path / "there.svg", "untouched")
     scripts.check_refused(bigram.main, "bigram.py", args, message, capsys)
     assert (tmp_path / "there.svg").read_text() == "untouched"
+    assert (tmp_path / "data.txt").read_text() == "anna\nbert\nclara\n"
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
 
 
@@ -714,8 +750,24 @@ def test_ctrl_c_ends_training():
 
 
 @scripts.posix
+def test_ctrl_c_before_training_quits():
+    scripts.check_quits("bigram.py", ["--samples", "1000000"], ready="sampled from this table")
+
+
+def test_defaults():
+    assert vars(bigram.make_parser().parse_args([])) == {
+        "data": NAMES, "steps": None, "lr": None, "seed": 42, "samples": 10, "test": False,
+        "counts": False, "svg": None}
+
+
+@scripts.posix
 def test_a_reader_that_leaves_is_no_error():
     scripts.check_reader_leaves("bigram.py", SMALL)
+
+
+@scripts.posix
+def test_closed_outputs():
+    scripts.check_closed_outputs("bigram.py", SMALL)
 
 
 @scripts.full_disk

@@ -766,6 +766,11 @@ def test_a_reader_that_leaves_is_no_error(samples):
     scripts.check_reader_leaves("gpt.py", [*SMALL, "--samples", samples])
 
 
+@scripts.posix
+def test_closed_outputs():
+    scripts.check_closed_outputs("gpt.py", SMALL)
+
+
 @scripts.full_disk
 def test_a_full_disk():
     scripts.check_full_disk("gpt.py", SMALL)

@@ -6,6 +6,7 @@ import random
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from fractions import Fraction
 from functools import partial
 
 import pytest
@@ -121,6 +122,7 @@ def test_operations_compute_what_python_does():
     assert Value(a).exp().data == math.exp(a) and Value(a).log().data == math.log(a)
     assert Value(b).tanh().data == math.tanh(b)
     assert Value(b).relu().data == 0 and Value(a).relu().data == a
+    assert (Value(2) ** Fraction(1, 2)).data == 2 ** 0.5
     assert sum([Value(1), Value(2), Value(3)]).data == 6  # sum() begins with a plain 0
 
 
@@ -212,7 +214,7 @@ def test_every_operation_has_its_sign_for_the_pictures():
     a, b = Value(2.0), Value(3.0)
     assert [v.op for v in (a + b, a - b, a * b, a / b, -a, a ** 2, a ** 0.125, a.exp(), a.log(),
                            a.tanh(), a.sigmoid(), a.relu(), a)] == [
-        "+", "-", "*", "/", "-", "**2", "**0.125", "exp", "log", "tanh", "sigmoid", "relu", ""]
+        "+", "-", "*", "/", "-", "**2", "**0.12", "exp", "log", "tanh", "sigmoid", "relu", ""]
 
 
 def test_exp_up_to_the_largest_float():
@@ -296,7 +298,7 @@ def test_a_graph_is_freed_as_it_is_dropped():
 @pytest.mark.parametrize("f, error, message", [
     (lambda: Value(0).log(), ValueError, r"log\(0\.0\): only numbers above 0 have a logarithm"),
     (lambda: Value(-2).log(), ValueError, r"log\(-2\.0\): only numbers above 0"),
-    (lambda: Value(0) ** -1, ValueError, r"0 \*\* -1 divides by 0"),
+    (lambda: Value(0) ** -1, ValueError, r"0 \*\* -1\.0 divides by 0"),
     (lambda: Value(0) ** 0.5, ValueError, r"0 \*\* 0\.5 divides by 0, in its value or in its deriv"),
     (lambda: Value(-2) ** 0.5, ValueError, r"\(-2\.0\) \*\* 0\.5 is not a real number"),
     (lambda: Value(2) ** math.nan, ValueError, r"\(2\.0\) \*\* nan is not a real number"),
@@ -313,7 +315,10 @@ def test_a_graph_is_freed_as_it_is_dropped():
     (lambda: Value(Value(1)), TypeError, "must be real number, not Value"),
     (lambda: Value(1e200) * 1e200, OverflowError, r"\*: the result is too large for a float"),
     (lambda: Value(1000).exp(), OverflowError, r"exp\(1000\.0\) is too large for a float"),
-    (lambda: Value(1e200) ** 2, OverflowError, r"\(1e\+200\) \*\* 2 is too large for a float"),
+    (lambda: Value(1e200) ** 2, OverflowError, r"\(1e\+200\) \*\* 2\.0 or its derivative is too large"),
+    (lambda: Value(2) ** "2", TypeError, "must be real number, not str"),
+    (lambda: micrograd.weighted_sum([Value(1)], [Value(1), Value(2)], Value(0)), ValueError,
+     "a neuron of 1 inputs was given 2"),
     (lambda: Neuron(0), ValueError, "a neuron needs at least 1 input, not 0"),
     (lambda: Layer(2, 0), ValueError, "a layer needs at least 1 neuron, not 0"),
     (lambda: Layer(0, 2), ValueError, "a neuron needs at least 1 input, not 0"),
@@ -670,6 +675,11 @@ def test_svg_file(tmp_path, capsys):
     assert path.read_text(encoding="utf-8") == micrograd.draw_svg(
         *micrograd.neuron_of_three_inputs())
     assert os.listdir(tmp_path) == ["graph.svg"]
+    if hasattr(os, "symlink"):  # a link stays one, and what it points to is written
+        os.symlink(path, tmp_path / "link.svg")
+        path.write_text("old")
+        micrograd.main([*SMALL, "--svg", str(tmp_path / "link.svg")])
+        assert os.path.islink(tmp_path / "link.svg") and path.read_text(encoding="utf-8") != "old"
     assert f"\n{path} shows the same as a picture; open it in a browser\n" in \
         capsys.readouterr().out
 
@@ -688,6 +698,7 @@ def test_svg_file(tmp_path, capsys):
     (["--seed", "1.5"], "argument --seed: must be a whole number"),
     (["--loss", "square"], "argument --loss: invalid choice: 'square'"),
     (["--svg", "."], ": not an ordinary file; name one to write"),
+    (["--svg", "/dev/stdout"], "/dev/stdout: not an ordinary file; name one to write"),
     (["--svg", "no/such/folder/x.svg"], "x.svg: No such file or directory; name a file that can be"),
     (["--svg", "there.svg", "--steps", "x"], "argument --steps: must be")])
 def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
@@ -733,8 +744,24 @@ def test_ctrl_c_ends_training():
 
 
 @scripts.posix
+def test_ctrl_c_before_training_quits():
+    scripts.check_quits("micrograd.py", ["--points", "2000000"], ready="out = tanh")
+
+
+def test_defaults():
+    assert vars(micrograd.make_parser().parse_args([])) == {
+        "steps": 200, "batch_size": None, "lr": 1.0, "n_hidden": 16, "n_layer": 2, "points": 100,
+        "noise": 0.1, "seed": 42, "loss": "margin", "svg": None}
+
+
+@scripts.posix
 def test_a_reader_that_leaves_is_no_error():
     scripts.check_reader_leaves("micrograd.py", SMALL)
+
+
+@scripts.posix
+def test_closed_outputs():
+    scripts.check_closed_outputs("micrograd.py", SMALL)
 
 
 @scripts.full_disk
