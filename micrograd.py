@@ -203,7 +203,7 @@ class Value:
         try:
             out, local_grad = x ** k, k * x ** (k - 1) if k else 0.0
         except OverflowError:
-            raise OverflowError(f"({x}) ** {k} or its derivative is too large for a float") from None
+            raise OverflowError(f"({x}) ** {k} or its slope is too large for a float") from None
         return Value(out, (self,), (local_grad,), f"**{k:.2g}")
 
     def __neg__(self):
