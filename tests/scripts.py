@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,12 @@ def run(lesson, *args, **kwargs):
     """The finished process of a lesson, run with these arguments."""
     return subprocess.run(command(lesson, *args), capture_output=True, text=True,
                           encoding="utf-8", timeout=60, **kwargs)
+
+
+def start(lesson, *args, **kwargs):
+    """The running process of a lesson, its output in pipes. It minds Ctrl-C even if we must not."""
+    return subprocess.Popen(command(lesson, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **kwargs)
 
 
 def write(path, text, encoding="utf-8"):
@@ -50,9 +57,7 @@ def check_ctrl_c(lesson, args, ready, after, endless):
     comes after training last long, and the start of a line that it prints, or None if nothing can.
     """
     for more, until in (((), None), endless) if endless else (((), None),):
-        process = subprocess.Popen(command(lesson, *args, "--steps", "1000000", *more),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   encoding="utf-8")
+        process = start(lesson, *args, "--steps", "1000000", *more, text=True, encoding="utf-8")
         while not process.stdout.readline().startswith(ready):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
@@ -70,9 +75,8 @@ def check_ctrl_c(lesson, args, ready, after, endless):
 
 def check_quits(lesson, args, ready):
     """Ctrl-C outside of training must quit, with status 130 as the shell has it."""
-    process = subprocess.Popen(command(lesson, *args), stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.PIPE, encoding="utf-8",
-                               env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = start(lesson, *args, text=True, encoding="utf-8",
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"})
     while not process.stdout.readline().startswith(ready):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
@@ -91,9 +95,7 @@ def check_closed_outputs(lesson, args):
 def check_reader_leaves(lesson, args):
     """Printing into a pipe that nobody reads any more, as with `| head -1`, is no error."""
     for unbuffered in ("", "1"):
-        process = subprocess.Popen(command(lesson, *args), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE,
-                                   env={**os.environ, "PYTHONUNBUFFERED": unbuffered})
+        process = start(lesson, *args, env={**os.environ, "PYTHONUNBUFFERED": unbuffered})
         process.stdout.readline()
         process.stdout.close()
         error = process.stderr.read()
