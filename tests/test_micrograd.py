@@ -570,6 +570,20 @@ def test_svg_shows_every_value_and_nothing_lies_on_anything_else(graph):
     assert all(len(value.op) * 7.8 <= 58 for value in operations)
 
 
+def test_svg_places_inputs_beside_their_use_and_results_between_their_parents():
+    root, names = micrograd.neuron_of_three_inputs()
+    at = {"".join(e.itertext()): (float(e.get("x")), float(e.get("y")))
+          for e in ElementTree.fromstring(micrograd.draw_svg(root, names)).iter()
+          if e.tag.endswith("text") and e.get("class") == "name"}
+    step = (at["out"][0] - at["x1"][0]) / 5  # x1, *, +, +, +, tanh
+    assert at["w3"][0] == at["x1"][0] and at["b"][0] == at["out"][0] - 2 * step
+    root, names = fused_neuron()
+    svg = micrograd.draw_svg(root, {**names, "sum": root.parents[0]})
+    heights = {"".join(e.itertext()): float(e.get("y")) for e in ElementTree.fromstring(svg).iter()
+               if e.get("class") == "name"}
+    assert heights["x1"] < heights["sum"] < heights["x2"]  # three weights and an input above it
+
+
 # --- the script ---
 
 run = partial(scripts.run, "micrograd.py")
@@ -699,7 +713,7 @@ def test_svg_file(tmp_path, capsys):
     (["--loss", "square"], "argument --loss: invalid choice: 'square'"),
     (["--svg", "."], ": not an ordinary file; name one to write"),
     (["--svg", "/dev/stdout"], "/dev/stdout: not an ordinary file; name one to write"),
-    (["--svg", "no/such/folder/x.svg"], "x.svg: No such file or directory; name a file that can be"),
+    (["--svg", "no/such/x.svg"], "error: no/such/x.svg: No such file or directory; name a file that"),
     (["--svg", "there.svg", "--steps", "x"], "argument --steps: must be")])
 def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
