@@ -153,8 +153,9 @@ class Value:
 
     Objects are what takes Python's time, so an operation makes few: one Value and two short tuples,
     with the slopes as plain numbers. Karpathy's micrograd makes a function for each operation, to
-    be called on the way back. Tried here, that takes four times as long, mostly because function
-    and Value hold on to each other, and only a search for such circles can free them.
+    be called on the way back. Tried here with + and * alone, that takes some four times as long,
+    mostly because function and Value hold on to each other, and only a search for such circles can
+    free them.
     """
     __slots__ = ("data", "grad", "parents", "local_grads", "op")
 
@@ -332,7 +333,7 @@ def weighted_sum(weights, inputs, bias):
     With * and + it would be two operations an input, and the result and gradients would be the
     same. But an operation may be as large as one likes, as long as its derivatives are known: here
     they are x1 by w1, w1 by x1, and 1 by the bias. It saves most of the objects, and a training
-    step takes a sixth of the time. Raises ValueError if there is not one weight an input.
+    step takes a seventh of the time. Raises ValueError if there is not one weight an input.
     """
     if len(weights) != len(inputs):
         raise ValueError(f"a neuron of {len(weights)} inputs was given {len(inputs)}")
