@@ -705,8 +705,9 @@ def show_network(tokenizer, counts, args):
     probs = probabilities(counts["train"])
     excess = nll(learned, counts["train"]) - nll(probs, counts["train"])
     print(f"on train {excess:.4f} above the counted table's, which no table of pairs can beat")
-    print("\n" + draw_beside(tokenizer, counts["train"], probs, learned,
-                             ("counted", "the network's weights, through softmax")))
+    print(f"\nthe two tables side by side ({LEGEND})\n"
+          + draw_beside(tokenizer, counts["train"], probs, learned,
+                        ("counted", "the network's weights, through softmax")))
     smoothing = smoothing_like(nll(calmer, counts["train"]), counts["train"])
     smoothed = probabilities(counts["train"], smoothing)
     print("\n" + draw_beside(
@@ -739,7 +740,7 @@ def show_ngrams(tokenizer, splits, rng):
 
 
 def main(argv=None):
-    """Read the command line and the data, and run; what is wrong with them is said and no more."""
+    """Read the command line and the data, and run; what is wrong with them is said in one line."""
     parser = make_parser()
     args = parser.parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):

@@ -116,7 +116,7 @@ def layer_by_hand(weights, biases):
             error = out - target[j]
             loss += error * error / 8              # 8: four examples, two neurons
             d_error = 2 * error / 8                # (e^2)' = 2e
-            d_out = d_error * 1.0
+            d_out = d_error * 1.0                  # error = out - target
             d_total = d_out * out * (1 - out)      # sigmoid' = sigmoid (1 - sigmoid)
             d_weights[j][0] += d_total * x[0]      # every example has its say: +=
             d_weights[j][1] += d_total * x[1]
@@ -514,23 +514,24 @@ def draw_boundary(score, points, width=64, height=20):
     return "\n".join("".join(row).rstrip() for row in reversed(rows))
 
 
-def node_name(value, names):
-    """What a picture calls a Value: its name in the dict `names`, its operation, or its number."""
-    name = next((name for name, named in names.items() if named is value), "")
-    return " = ".join(filter(None, (name, value.op))) or f"{value.data:.5g}"
+def name_of(value, names):
+    """The name that a dict from names to Values has for a Value, or an empty string."""
+    return next((name for name, named in names.items() if named is value), "")
 
 
 def draw_tree(root, names):
     """The graph of `root` in characters, each Value above its parents, with data and grad.
 
-    names: a dict from names to Values. What was used twice is drawn out once.
+    names: a dict from names to Values. A Value without name or operation is shown by its number.
+    What was used twice is drawn out once.
     """
     lines, seen, stack = [], set(), [(root, "", "")]
     while stack:
         value, branch, indent = stack.pop()
         repeated = value in seen and value.parents
-        name = node_name(value, names) + (" (see above)" if repeated else "")
-        lines.append(f"{branch + name:34} data {value.data:<10.5g} grad {value.grad:.5g}")
+        text = " = ".join(filter(None, (name_of(value, names), value.op))) or f"{value.data:.5g}"
+        text = branch + text + (" (see above)" if repeated else "")
+        lines.append(f"{text:34} data {value.data:<10.5g} grad {value.grad:.5g}")
         if not repeated:
             seen.add(value)
             ends = [("├─ ", "│  ")] * (len(value.parents) - 1) + [("└─ ", "   ")]
@@ -565,22 +566,23 @@ def draw_svg(root, names):
             column[value] = min(users) - 1
 
     wide, high, across, down = 172, 40, 310, 48  # a box, and from one to the next
+    level = {value: down * i + 30 for i, value in enumerate(rows)}  # how far down its middle is
     out = []
-    for i, value in enumerate(rows):
-        x, y = across * column[value] + 88, down * i + 30  # the middle of its left side
+    for value in rows:
+        x, y = across * column[value] + 88, level[value]  # the middle of the box's left side
         if value.parents:
             out.append(f'<path d="M{x - 18} {y}H{x}"/><circle cx="{x - 47}" cy="{y}" r="29"/>'
                        f'<text x="{x - 47}" y="{y + 4}" class="op">{html.escape(value.op)}</text>')
-        name = next((name for name, named in names.items() if named is value), "")
-        out.append(f'<rect x="{x}" y="{y - 20}" width="{wide}" height="{high}"/>'
-                   f'<text x="{x + 6}" y="{y + 4}" class="name">{html.escape(name)}</text>'
+        out.append(f'<rect x="{x}" y="{y - high // 2}" width="{wide}" height="{high}"/>'
+                   f'<text x="{x + 6}" y="{y + 4}" class="name">'
+                   f'{html.escape(name_of(value, names))}</text>'
                    f'<text x="{x + 36}" y="{y - 4}">data {value.data:.5g}</text>'
                    f'<text x="{x + 36}" y="{y + 13}">grad {value.grad:.5g}</text>')
-        for j, user in enumerate(rows):
+        for user in rows:
             if value in user.parents:
-                end, level = across * column[user] + 12, down * j + 30  # the circle's left side
+                end = across * column[user] + 12  # the left side of its circle
                 out.append(f'<path d="M{x + wide} {y}H{end - 48}'
-                           f'C{end - 20} {y} {end - 28} {level} {end} {level}"/>')
+                           f'C{end - 20} {y} {end - 28} {level[user]} {end} {level[user]}"/>')
     size = f'width="{across * column[root] + 270}" height="{down * len(rows) + 12}"'
     return (f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="monospace" '
             'font-size="13">\n<style>rect, circle {fill: #eef4fb} rect, circle, path '
@@ -741,7 +743,7 @@ def run(args):
 
 
 def main(argv=None):
-    """Read the command line, and run; what is wrong is said in one line."""
+    """Read the command line, and run; what is wrong with it is said in one line."""
     parser = make_parser()
     args = parser.parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):

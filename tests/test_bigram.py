@@ -538,8 +538,9 @@ def test_what_is_printed_is_true(tmp_path, capsys):
     above = bigram.nll(learned, counts[0]) - average(counted(train, 0), train)
     assert f"on train {above:.4f} above the counted table's" in out
     probs = bigram.probabilities(counts[0])
-    assert bigram.draw_beside(tokenizer, counts[0], probs, learned,
-                              ("counted", "the network's weights, through softmax")) in out
+    assert "side by side (. from 0.1%, ░ 1%, ▒ 3%, ▓ 10%, █ 30%)\n" + bigram.draw_beside(
+        tokenizer, counts[0], probs, learned,
+        ("counted", "the network's weights, through softmax")) in out
     smoothing = bigram.smoothing_like(bigram.nll(calmer, counts[0]), counts[0])
     smoothed = bigram.probabilities(counts[0], smoothing)
     assert bigram.draw_beside(tokenizer, counts[0], smoothed, calmer, (
