@@ -16,7 +16,7 @@ layer is sick, and what .backward() does, step by step, without .backward().
     python mlp.py --help                   every option and its default
 
 It prints what the first weights do to a fresh network, the losses, what too small a network and too
-little data do, invented names, and which letters the network holds for alike.
+little data do, invented names, and which letters the network treats alike.
 
 Papers: Bengio et al. 2003, "A Neural Probabilistic Language Model"; Glorot and Bengio 2010,
 "Understanding the Difficulty of Training Deep Feedforward Neural Networks"; He et al. 2015,
@@ -41,9 +41,9 @@ from types import SimpleNamespace
 # sees the last block_size tokens before it, the context. With three or four letters to go by,
 # counting is hard to beat; with each more it knows less, for soon nearly every context is new to
 # it. A network gains from each more. As before, a token of its own, the boundary, stands before and
-# after every document (a name is a document), and some documents are held back: train is to learn
-# from, dev to choose settings by, test to look at once, at the end, when all is chosen. (Who
-# chooses by a split fits the choice to it, and its loss is no longer that of unseen names.)
+# after every document (a name is a document), and some documents are held back: train is for
+# learning, dev for choosing settings, test to be looked at once, at the end. (Settings chosen by
+# their loss on a split fit that split, so its loss no longer tells how unseen names would do.)
 
 BOUNDARY = 0  # its id, shown as "·"; the characters follow from 1
 
@@ -118,7 +118,8 @@ def examples_of(documents, block_size):
 # %% 2. A tensor that knows where it came from
 # Training asks one question of every weight: if it grew a little, how would the loss change? The
 # chain rule answers it for all of them in one walk back from the loss, if each number remembers
-# what it was computed from. micrograd.py did this number by number; here whole matrices do it.
+# what it was computed from. micrograd.py did this number by number; here whole matrices do it. (All
+# this together is called autograd; the names of the classes are those of PyTorch, which has it.)
 
 
 class Tensor:
@@ -188,13 +189,14 @@ def transpose(rows):
 
 
 # %% 3. The network
-# Each token of the context is looked up in a table with a row of n_embd numbers for every token,
-# its embedding. Laid end to end, these rows are the input of a hidden layer: n_hidden neurons, each
-# a weighted sum of all inputs, bent by tanh or relu. Weighted sums of what they give, one for each
-# token of the vocabulary, are the logits: the higher, the likelier. A batch of N examples goes
-# through together, an example a row. A layer is an object that holds its parameters, as in PyTorch;
-# called, it makes a Tensor, with the way back beside the way there. Nearly all of the work is dot
-# products, and `inner` does them.
+# Each of the T = block_size tokens of a context is looked up in a table with a row of n_embd
+# numbers for every token, its embedding. Laid end to end, these rows are the input of a hidden
+# layer: n_hidden neurons, each a weighted sum of all inputs. Then a bend, or two layers of sums
+# would be no more than one: tanh squeezes any number to between -1 and 1, relu makes negative ones
+# 0. Weighted sums of what they give, one for each token of the vocabulary, are the logits: the
+# higher, the likelier. A batch of N examples goes through together, an example a row. A layer is an
+# object that holds its parameters; called, it makes a Tensor that also knows the way back. Nearly
+# all of the work is dot products, and `inner` does them.
 
 
 def inner(a, b):
@@ -224,7 +226,7 @@ def inner(a, b):
 class Module:
     """What all layers share. Called on a Tensor (the first on contexts), they give a Tensor."""
     weight = bias = None  # its parameters, if it has any: the tensors that training changes
-    training = True  # False while evaluating; section 7 has a layer that minds
+    training = True  # False while evaluating; section 7 has a layer that then works differently
 
     def parameters(self):
         """The parameters, in a list."""
@@ -237,8 +239,8 @@ class Embedding(Module):
     Raises ValueError for an id that is not from 0 to n_vocab - 1.
     """
 
-    def __init__(self, n_vocab, n_embd, rng):
-        self.weight = normal(n_vocab, n_embd, 1.0, rng)
+    def __init__(self, n_vocab, n_embd, std, rng):
+        self.weight = normal(n_vocab, n_embd, std, rng)
 
     def __call__(self, contexts):
         table = self.weight.data
@@ -302,14 +304,14 @@ def elementwise(x, f, slope):
 
 class Tanh(Module):
     """Bends to between -1 and 1; far from 0 it is flat."""
-    gain = 5 / 3  # see section 6
+    gain = 5 / 3  # what first weights after it should be multiplied by, see section 6
 
     def __call__(self, x):
         return elementwise(x, math.tanh, lambda a, b: 1 - b * b)  # tanh' = 1 - tanh^2
 
 
 class ReLU(Module):
-    """Makes the negative 0."""
+    """Negative numbers become 0."""
     gain = math.sqrt(2)
 
     def __call__(self, x):
@@ -389,9 +391,12 @@ def cross_entropy(logits, targets):
 # them, drawn at random: a mini-batch. Its gradient is right on average, and many rough steps get
 # further than few exact ones (stochastic gradient descent, SGD). How large a step? The learning
 # rate decides more than anything else: too small and nothing happens, too large and the loss leaps
-# about or explodes. The finder tries many in one short run, each step with a larger one than the
-# last, and looks where the loss fell and where it began to rise. Towards the end smaller steps
-# settle what large ones keep shaking: the rate decays.
+# about or explodes. A learning-rate finder (Smith 2017) tries many in one short run, each step with
+# a larger one than the last, and looks where the loss was lowest before it rises. Towards the end
+# smaller steps settle what large ones keep shaking: the rate decays. What can go wrong is told by
+# two losses together. Both high: the network is too small, or trained too briefly (it underfits).
+# Train low but dev high: there was too little data, so that it learned the documents by heart (it
+# overfits). A run ends with an example of each.
 
 
 def backpropagate(model, contexts, targets, outs=None):
@@ -419,22 +424,23 @@ def decay(peak, steps):
 
 
 def finite(loss):
-    """The loss. Raises FloatingPointError if it is none any more, but infinite or not a number."""
+    """The loss. Raises FloatingPointError if it is infinite or not a number."""
     if not math.isfinite(loss):
-        raise FloatingPointError("the loss turned into NaN, as the steps were too large; "
+        raise FloatingPointError("the loss grew without bound, as the steps were too large; "
                                  "try a smaller --lr")
     return loss
 
 
-def train(model, examples, rates, batch_size, rng, backpropagate=backpropagate):
+def train(model, examples, rates, batch_size, rng, way=backpropagate):
     """A training step for each learning rate in `rates`, yielding its loss in nats a token.
 
     A batch is drawn at random, so that an example may come again before others had their turn.
+    `way` finds the gradients: section 9 has another.
     """
     for lr in rates:
         model.train()
         contexts, targets = zip(*rng.choices(examples, k=batch_size))
-        loss = finite(backpropagate(model, contexts, targets))
+        loss = finite(way(model, contexts, targets))
         for p in model.parameters():
             p.data = descend(p.data, p.grad, lr)
         yield loss
@@ -486,25 +492,28 @@ def lowest(losses):
 
 
 # %% 6. Initialisation
-# Before training the network knows nothing, so it should hold all tokens for equally likely, at a
-# loss of log(n_vocab). With weights of standard deviation 1 it is sure of nonsense instead, and the
-# loss is many times that: a sum of 64 products of such weights spreads by sqrt(64) = 8. Such sums
-# also drive tanh to -1 or 1, where it is flat (saturated): its derivative is 0, no gradient passes,
-# and the weights before it learn nothing. So weights should spread by 1 / sqrt(n_in), n_in being
-# the number of inputs (fan-in): then sums spread as much as what goes in. tanh and relu take some
-# of that spread away, and a gain of 5/3 or sqrt(2) on the weights after them makes up for it. The
-# output layer is made ten times fainter still, to begin unsure.
+# Before training the network knows nothing, so it should consider all tokens equally likely, at a
+# loss of log(n_vocab). With weights of standard deviation 1 (--init naive) it is sure of nonsense
+# instead, at several times that loss: a sum of 64 inputs of size about 1, each times such a weight,
+# has a standard deviation (we say: spreads by) about sqrt(64) = 8. Such sums also drive tanh to -1
+# or 1, where it is flat (saturated): its derivative is nearly 0, little gradient passes, and the
+# weights before it learn from few examples, if any. So weights should spread by 1 / sqrt(n_in),
+# n_in being the number of inputs (fan-in): then sums are of the size of what goes in. tanh and relu
+# take some of it away, and a gain of 5/3 or sqrt(2) on the weights after them roughly makes up for
+# that (--init kaiming, after Kaiming He). The output layer is made ten times fainter, so that the
+# network begins unsure.
 
 
 def initial_std(init, n_in, gain=1.0):
-    """The standard deviation of a layer's first weights: He et al. 2015, equation 10, or 1."""
+    """The standard deviation of a layer's first weights: He et al. 2015, section 2.2, or 1."""
     return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
 
 
 def flat_share(layer, rows):
     """The share of a Tanh's outputs beyond ±0.97, or of a ReLU's neurons that are 0 in all rows.
 
-    There the slope is 0 or nearly so. (A ReLU's neuron that never answers to any example is dead.)
+    There the slope is 0 or nearly so: at 0.97, tanh's is 0.06. A ReLU's neuron that answers to no
+    example is dead.
     """
     if isinstance(layer, Tanh):
         flat = [abs(v) > 0.97 for row in rows for v in row]
@@ -516,13 +525,13 @@ def flat_share(layer, rows):
 # %% 7. Normalisation
 # Good first weights do not stay good, and in deep networks a small error at each layer multiplies.
 # Batch norm takes no chances: it brings each neuron's sums over the batch to mean 0 and variance 1
-# in every step, then lets the network choose a scale and a shift. What a bias adds before, it takes
-# away with the mean; so such a bias is dead, never changes anything nor gets a gradient, and we
-# leave it out. The price: what an example gives now depends on the others in its batch. That is a
-# little noise in training, which does no harm, but a name's probability must not depend on what
-# else is asked. So the layer keeps running statistics, averages over past batches, and uses those
-# when not in training. Layer norm avoids all that: each example alone, over its neurons.
-
+# in every step, then lets the network choose a scale and a shift. A bias added before it would be
+# taken away again with the mean: it is dead, changes nothing and gets no gradient, and we leave it
+# out. The price: what an example gives now depends on the others in its batch. That is a little
+# noise in training, which does no harm, but a name's probability must not depend on what else is
+# asked. So the layer keeps running statistics, averages over past batches, and uses those when not
+# in training. Layer norm avoids all that: each example alone, over its neurons. (A run begins with
+# a table: batch norm mends saturation even with naive weights, but not an output layer too loud.)
 
 EPS = 1e-5  # keeps a row of equal numbers, of variance 0, from dividing by 0
 
@@ -547,8 +556,9 @@ def standardize(x):
     def backward(grad):
         d_x = []
         for g, row, scale in zip(grad, out, scales):
-            # Adding a constant to x, or stretching it, leaves the row as it was, so the gradient
-            # has no part in these two directions: away with its mean, and along row.
+            # Adding a constant to a row of x, or stretching it, leaves the result as it was. So in
+            # these two directions the gradient must be 0: subtract its mean, and its part along
+            # the result.
             shift = sum(g) / n
             stretch = sum(map(operator.mul, g, row)) / n
             d_x.append([scale * (d - shift - stretch * v) for d, v in zip(g, row)])
@@ -567,11 +577,14 @@ def scale_shift(x, weight, bias):
     out = [[v * w + b for v, w, b in zip(row, weight.data, bias.data)] for row in x.data]
 
     def backward(grad):
-        columns = list(zip(*grad))
-        return ([list(map(operator.mul, row, weight.data)) for row in grad],
-                [sum(map(operator.mul, *pair)) for pair in zip(columns, zip(*x.data))],
-                list(map(sum, columns)))
+        d_x = [list(map(operator.mul, row, weight.data)) for row in grad]
+        return d_x, column_dots(grad, x.data), list(map(sum, zip(*grad)))
     return Tensor(out, (x, weight, bias), backward)
+
+
+def column_dots(a, b):
+    """The dot product of each column of a (N, m) with the same column of b (N, m): -> (m)."""
+    return [sum(map(operator.mul, *columns)) for columns in zip(zip(*a), zip(*b))]
 
 
 class LayerNorm(Module):
@@ -611,8 +624,8 @@ class BatchNorm1d(LayerNorm):
         """Makes the statistics of a batch of n part of the running ones.
 
         These are the plain average of up to 100 batches; after that each new one counts for 1%.
-        In a batch of n the variance, being around the batch's own mean, is by (n - 1) / n too
-        small on average; the running one makes up for that.
+        The variance of a batch of n, being around the batch's own mean, comes out at (n - 1) / n
+        of the true one on average; the running one makes up for that.
         """
         self.num_batches_tracked += 1
         new = max(0.01, 1 / self.num_batches_tracked)
@@ -628,8 +641,10 @@ def build_model(n_vocab, block_size, n_embd, n_hidden, n_layer, activation, init
     n_layer hidden layers; activation "tanh" or "relu"; init "kaiming" or "naive"; norm "batch",
     "layer" or "none".
     """
-    layers = [Embedding(n_vocab, n_embd, rng), Flatten()]
-    n_in, gain = block_size * n_embd, 1.0  # the embeddings have not been bent yet
+    # Embeddings begin near each other: the farther apart chance puts them, the longer the way to
+    # where they are useful. (With 1 in place of 0.3, the default run's dev loss is 0.02 higher.)
+    layers = [Embedding(n_vocab, n_embd, 0.3 if init == "kaiming" else 1.0, rng), Flatten()]
+    n_in, gain = block_size * n_embd, 1.0  # embeddings have not been bent yet
     for _ in range(n_layer):
         layers.append(Linear(n_in, n_hidden, initial_std(init, n_in, gain), rng, norm != "batch"))
         if norm != "none":
@@ -643,10 +658,11 @@ def build_model(n_vocab, block_size, n_embd, n_hidden, n_layer, activation, init
 # %% 8. Diagnostics
 # Is every layer of a network healthy? What a hidden layer gives should have a spread that is
 # neither tiny nor all at the ends; the gradients that come back should spread about alike at each
-# layer; and of the weights the telling figure is how far a step moves them, against how large they
-# are: the update-to-data ratio. Between a hundredth and a thousandth is a good pace; with a half a
-# weight forgets what it knew, with a millionth it learns nothing. (Without the learning rate it is
-# the gradient-to-data ratio.) The tables show all this, and `reading` says what is worst about it.
+# layer. Of the weights the telling figure is how far a step moves them, against how large they are:
+# the update-to-data ratio. Between a hundredth and a thousandth is a good pace. At a half, a weight
+# forgets what it knew; at a millionth, it learns nothing. (The output layer, begun so faint, moves
+# by more at first.) Without the learning rate it is the gradient-to-data ratio. The tables show all
+# this, and `verdict` says what is worst about it.
 
 
 def numbers_of(data):
@@ -654,34 +670,40 @@ def numbers_of(data):
     return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
 
 
+def size(values):
+    """How far numbers are from 0: the root of the mean of their squares."""
+    return math.sqrt(sum([v * v for v in values]) / len(values))
+
+
 def mean_and_spread(values):
     """The mean of a list of numbers and their standard deviation."""
     mean = sum(values) / len(values)
-    return mean, math.sqrt(sum([(v - mean) ** 2 for v in values]) / len(values))
+    return mean, size([v - mean for v in values])
 
 
 def examine(model, contexts, targets):
-    """How a batch goes through: the loss, and for each hidden layer a line of figures.
+    """How a batch goes through: the loss, and for each hidden layer a record of figures.
 
-    A line has the layer, its outputs, their mean, spread and flat share, their gradients and the
-    spread of these. The parameters' .grad is that of this batch afterwards.
+    A record holds the layer, its outputs, their mean, spread and flat share, their gradients and
+    the spread of these. Afterwards the parameters have the gradients of this batch, and batch norm
+    has it in its running statistics.
     """
-    outs, lines = [], []
+    outs, records = [], []
     model.train()
     loss = backpropagate(model, contexts, targets, outs)
     for layer, out in zip(model.layers, outs):
         if isinstance(layer, (Tanh, ReLU)):
             values, grads = numbers_of(out.data), numbers_of(out.grad)
             mean, spread = mean_and_spread(values)
-            lines.append(SimpleNamespace(layer=layer, values=values, mean=mean, spread=spread,
-                                         flat=flat_share(layer, out.data), grads=grads,
-                                         grad_spread=mean_and_spread(grads)[1]))
-    return loss, lines
+            records.append(SimpleNamespace(layer=layer, values=values, mean=mean, spread=spread,
+                                           flat=flat_share(layer, out.data), grads=grads,
+                                           grad_spread=mean_and_spread(grads)[1]))
+    return loss, records
 
 
 def gradient_to_data(model):
-    """For the embeddings and each layer's weights: their gradient's spread over their own."""
-    return [mean_and_spread(numbers_of(p.grad))[1] / mean_and_spread(numbers_of(p.data))[1]
+    """For the embeddings and each layer's weights: the size of their gradient over their own."""
+    return [size(numbers_of(p.grad)) / size(numbers_of(p.data))
             for p in model.parameters() if len(p.shape) == 2]
 
 
@@ -690,44 +712,47 @@ def weights_name(i, n):
     return "the embeddings" if i == 0 else "the output" if i == n - 1 else f"layer {i}"
 
 
-def reading(n_vocab, loss, lines, updates=()):
-    """One sentence on the worst that the figures of examine show, and what helps against it.
+def verdict(n_vocab, loss, records, updates=()):
+    """One sentence on the worst that the records of examine show, and what helps against it.
 
-    updates: for the embedding and each layer, its update-to-data ratio.
+    updates: for the embeddings and each layer's weights, their update-to-data ratio.
     """
-    worst = max(lines, key=lambda line: line.flat)
-    i = lines.index(worst) + 1
+    worst = max(records, key=lambda record: record.flat)
+    i, tanh = records.index(worst) + 1, isinstance(worst.layer, Tanh)
+    if worst.flat > 0.3 and tanh:
+        return (f"layer {i} is saturated: {worst.flat:.0%} of its outputs beyond ±0.97, where tanh "
+                "is nearly flat and little gradient passes; --init kaiming or --norm batch keep "
+                "its inputs small")
     if worst.flat > 0.3:
-        if isinstance(worst.layer, Tanh):
-            return (f"layer {i} is saturated: {worst.flat:.0%} of its outputs beyond ±0.97, where "
-                    "tanh is flat and hardly any gradient passes; --init kaiming or --norm batch "
-                    "keep its inputs small")
         return (f"layer {i} is dying: {worst.flat:.0%} of its neurons are 0 for every example, and "
                 "no gradient passes them; --init kaiming, --norm batch or a smaller --lr keep "
                 "them alive")
     if loss > 1.5 * math.log(n_vocab):
         return (f"the output layer is too loud: a loss of {loss:.2f}, where knowing nothing costs "
                 f"{math.log(n_vocab):.2f}; --init kaiming makes it begin unsure")
-    first, last = lines[0], lines[-1]
+    first, last = records[0], records[-1]
     if not 0.05 < last.spread / first.spread < 20:
         change = "shrunk" if last.spread < first.spread else "grown"
-        return (f"from layer 1 to layer {len(lines)} the outputs have {change} from a spread of "
+        return (f"from layer 1 to layer {len(records)} the outputs have {change} from a spread of "
                 f"{first.spread:.2g} to {last.spread:.2g}; --norm batch or layer holds them")
     if not 0.05 < last.grad_spread / first.grad_spread < 20:
         change = "vanish" if first.grad_spread < last.grad_spread else "explode"
         return (f"the gradients {change} on their way back, from a spread of "
-                f"{last.grad_spread:.2g} at layer {len(lines)} to {first.grad_spread:.2g} at layer "
-                f"1; --norm batch or layer holds them")
+                f"{last.grad_spread:.2g} at layer {len(records)} to {first.grad_spread:.2g} at "
+                f"layer 1; --norm batch or layer holds them")
     if updates and max(updates) > 0.2:
         name = weights_name(updates.index(max(updates)), len(updates))
-        return (f"the weights of {name} move too fast, by {max(updates):.0%} of their spread in a "
+        return (f"the weights of {name} move too fast, by {max(updates):.0%} of their size in a "
                 "step; lower --lr")
     if updates and max(updates) < 0.00003:
-        return (f"the weights hardly move, by at most {max(updates):.5%} of their spread in a "
-                "step; raise --lr")
-    return (f"all layers are alive: at most {worst.flat:.0%} of any layer's outputs are flat, and "
-            f"the gradients' spread at layer 1 is {first.grad_spread / last.grad_spread:.2g} times "
-            f"that at layer {len(lines)}")
+        return (f"the weights hardly move, by at most {max(updates):.5%} of their size in a step; "
+                "raise --lr")
+    healthy = (f"all layers are alive: at most {worst.flat:.0%} of a layer's "
+               f"{'outputs are saturated' if tanh else 'neurons are dead'}")
+    if len(records) == 1:
+        return healthy
+    return (f"{healthy}, and the gradients' spread at layer 1 is "
+            f"{first.grad_spread / last.grad_spread:.2g} times that at layer {len(records)}")
 
 
 # %% 9. Backpropagation by hand
@@ -737,7 +762,9 @@ def reading(n_vocab, loss, lines, updates=()):
 # loss change with what went into this step, if we know how it changes with what came out? Three
 # rules are enough. What a number is multiplied by forward, its gradient is multiplied by backward.
 # A number that was copied, to several places, gets the sum of the gradients from all of them. And
-# a sum of numbers hands its gradient on to each of them. In the names, d.x is d loss / d x.
+# a sum of numbers hands its gradient on to each of them. The parameters are C, the embeddings; W1,
+# the hidden layer's weights (a bias would be dead); gamma and beta, batch norm's scale and shift;
+# W2 and b2, the output layer. s.x is the step named x, and d.x is d loss / d x.
 
 
 def forward_by_hand(params, contexts, targets):
@@ -762,16 +789,17 @@ def forward_by_hand(params, contexts, targets):
     s.sums = list(map(sum, s.counts))                                            # (N)
     s.inverses = [1 / v for v in s.sums]                                         # (N)
     s.probs = [[v * k for v in row] for row, k in zip(s.counts, s.inverses)]     # (N, n_vocab)
+    # A probability can round to 0; if it is the target's, the loss is infinite and training stops.
     s.log_probs = [[math.log(p) if p else -math.inf for p in row] for row in s.probs]
     s.loss = -sum(row[target] for row, target in zip(s.log_probs, targets)) / n
     return s
 
 
 def backward_by_hand(s, params, contexts, targets, closed=False):
-    """The gradient of the loss with respect to every step s and every parameter, under its name.
+    """The gradient of the loss with respect to every step and every parameter, under its name.
 
-    The way through softmax and the way through batch norm come below, twice: in steps and closed,
-    that is, in one leap each.
+    The ways through softmax and through batch norm are written below, each of them twice: in steps
+    and closed, which is in one leap and leaves out the steps between.
     """
     C, W1, gamma, beta, W2, b2 = params
     d = SimpleNamespace()
@@ -782,9 +810,8 @@ def backward_by_hand(s, params, contexts, targets, closed=False):
     d.b2 = list(map(sum, columns))                                     # added to each row: a sum
     d.preact = [[g * (1 - h * h) for g, h in zip(*rows)]               # tanh' = 1 - tanh^2
                 for rows in zip(d.hidden, s.hidden)]
-    columns = list(zip(*d.preact))
-    d.gamma = [sum(map(operator.mul, *pair)) for pair in zip(columns, zip(*s.normed))]
-    d.beta = list(map(sum, columns))
+    d.gamma = column_dots(d.preact, s.normed)
+    d.beta = list(map(sum, zip(*d.preact)))
     (before_norm_closed if closed else before_norm_in_steps)(s, d, gamma)
     d.joined = inner(d.before_norm, W1)                                # d.before_norm @ W1.T
     d.W1 = inner(zip(*s.joined), zip(*d.before_norm))                  # joined.T @ d.before_norm
@@ -819,7 +846,7 @@ def before_norm_in_steps(s, d, gamma):
     """From the scaled and shifted sums back to those before batch norm."""
     n = len(s.normed)
     d.normed = [list(map(operator.mul, row, gamma)) for row in d.preact]
-    d.scale = [sum(map(operator.mul, *pair)) for pair in zip(zip(*d.normed), zip(*s.centred))]
+    d.scale = column_dots(d.normed, s.centred)
     d.variance = [-0.5 * g * k ** 3 for g, k in zip(d.scale, s.scale)]  # (x^-1/2)' = -1/2 x^-3/2
     d.squares = [[g / n for g in d.variance] for _ in range(n)]
     d.centred = [[g * k + 2 * v * q for g, k, v, q in zip(row, s.scale, values, squares)]
@@ -832,8 +859,8 @@ def before_norm_in_steps(s, d, gamma):
 # its loss: d loss / d logit is the probability, less 1 at the target, over N. Each logit of what
 # did not come is pushed down by as much as it was believed in, and the right one up by all that.
 # For batch norm: to shift or to stretch all sums of a neuron changes nothing, as batch norm undoes
-# both, so the gradient loses its mean over the batch and its part along the normed sums. How large
-# these are d.beta and d.gamma know already.
+# both, so the gradient loses its mean over the batch and its part along the normed sums; d.beta and
+# d.gamma hold these two already, but for the division by N.
 
 
 def logits_closed(s, d, targets):
@@ -869,7 +896,8 @@ def backpropagate_by_hand(model, contexts, targets):
 # Are the gradients by hand right? Autograd must give the same one at every one of these steps. So
 # the small steps are taken once more, as operations on tensors. In `combine` a row (1, m) serves
 # all rows of a matrix, or a column (N, 1) all its columns (broadcasting): by the rule for copies,
-# the gradient of such a row or column is a sum.
+# the gradient of such a row or column is a sum. (And is autograd right? That the tests ask, by
+# nudging every number, as micrograd.py began.)
 
 
 def spread_out(data, n, m):
@@ -987,7 +1015,8 @@ def compare_by_hand(model, contexts, targets):
 # %% 11. What was learned
 # Texts, drawn token by token: the last block_size tokens are the context for the next. And the
 # embeddings: tokens that are followed by the same kind of thing are of the same use to the network,
-# and training moves them together. With two numbers an embedding they can be drawn on a map.
+# and training moves them together, though after a short run most are still where chance put them.
+# With two numbers an embedding they can be drawn on a map: look for the vowels.
 
 
 def sample(model, block_size, rng, max_new_tokens=39):
@@ -1017,7 +1046,10 @@ def nearest(rows, i, n):
 
 
 def random_setting(rng):
-    """A dict of settings, under the names that the command line has for them."""
+    """A dict of settings, under the names that the command line has for them.
+
+    Learning rates differ by factors, so it is the exponent that is drawn.
+    """
     return {"block_size": rng.randint(2, 8), "n_embd": rng.choice([2, 4, 8, 12, 16, 24]),
             "n_hidden": rng.choice([16, 32, 64, 96, 128]), "n_layer": rng.choice([1, 1, 2]),
             "lr": float(f"{10 ** rng.uniform(-2, 0.5):.1g}"),
@@ -1164,13 +1196,15 @@ def make_parser():
     parser.add_argument("--test", action="store_true", help="evaluate on the test split too")
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--find-lr", action="store_true",
-                       help="try learning rates from 0.001 to 10 in one brief run, and suggest one")
+                       help="try learning rates from 0.001 to 10 in one run of a tenth of "
+                            "--steps, at most 1000, and suggest one")
     modes.add_argument("--diagnose", action="store_true",
                        help="train, and show the health of each layer before and after")
     modes.add_argument("--by-hand", action="store_true",
                        help="train with gradients written out by hand, checked against autograd's")
     modes.add_argument("--sweep", metavar="N", type=size,
-                       help="train N random settings briefly, and show them, best last")
+                       help="train N random settings for a tenth of --steps, at most 1000, and "
+                            "show them, best last")
     return parser
 
 
@@ -1210,37 +1244,41 @@ def recent(losses):
     return f"loss {sum(last) / len(last):#.4g}"
 
 
-def model_of(args, n_vocab, **other):
-    """The network that the command line asks for, but for `other` settings."""
-    settings = {**vars(args), **other}
-    sizes = ("block_size", "n_embd", "n_hidden", "n_layer", "activation", "init", "norm")
-    return build_model(n_vocab, *(settings[name] for name in sizes), random.Random(args.seed))
+def model_of(args, n_vocab, **changes):
+    """The network that the command line asks for, but for some changes."""
+    settings = {**vars(args), **changes}
+    names = ("block_size", "n_embd", "n_hidden", "n_layer", "activation", "init", "norm")
+    return build_model(n_vocab, *(settings[name] for name in names), random.Random(args.seed))
+
+
+def count_parameters(model):
+    """How many numbers training changes."""
+    return sum(len(numbers_of(p.data)) for p in model.parameters())
 
 
 def show_fresh(args, n_vocab, examples):
     """Sections 6 and 7: what first weights and batch norm do to a network that knows nothing."""
     contexts, targets = zip(*examples[:500])
-    flat = "saturated" if args.activation == "tanh" else "dead"
-    print(f"\nbefore training                        loss   {flat} in layer 1\n"
+    sick = "saturated" if args.activation == "tanh" else "dead"
+    print(f"\nbefore training                        loss   {sick} in layer 1\n"
           f"  all tokens equally likely: log {n_vocab:<5}{math.log(n_vocab):7.3f}")
     for init in ("naive", "kaiming"):
         for norm in ("none", "batch"):
             model = model_of(args, n_vocab, init=init, norm=norm)
-            loss, lines = examine(model, contexts, targets)
-            mine = "  <- this run" if (init, norm) == (args.init, args.norm) else ""
-            print(f"  --init {init:8} --norm {norm:14}{loss:7.3f}{lines[0].flat:10.1%}{mine}")
+            loss, records = examine(model, contexts, targets)
+            marker = "  <- this run" if (init, norm) == (args.init, args.norm) else ""
+            print(f"  --init {init:8} --norm {norm:14}{loss:7.3f}{records[0].flat:10.1%}{marker}")
 
 
 def show_fits(args, n_vocab, documents, examples, lr, steps):
     """Section 5: a network that is too small, one that is not, and one with too little data."""
     print(f"\ntoo small a network, too little data: {steps} steps each\n"
-          f"  neurons  documents  train loss  dev loss")
+          "  neurons  documents  train loss  dev loss")
     for n_hidden, n_documents in ((2, len(documents)), (args.n_hidden, len(documents)),
                                   (args.n_hidden, 100)):
         model = model_of(args, n_vocab, n_hidden=n_hidden)
         some = examples_of(documents[:n_documents], args.block_size)
-        for _ in train(model, some, decay(lr, steps), args.batch_size, random.Random(args.seed)):
-            pass
+        list(train(model, some, decay(lr, steps), args.batch_size, random.Random(args.seed)))
         losses = evaluate(model, some), evaluate(model, examples["dev"])
         print(f"  {n_hidden:7}  {min(n_documents, len(documents)):9}  {losses[0]:10.4f}  "
               f"{losses[1]:8.4f}", flush=True)
@@ -1248,18 +1286,19 @@ def show_fits(args, n_vocab, documents, examples, lr, steps):
 
 def show_health(title, args, n_vocab, model, batch, updates=()):
     """Section 8's table of the hidden layers, and what it says."""
-    loss, lines = examine(model, *batch)
+    loss, records = examine(model, *batch)
     tanh = args.activation == "tanh"
     print(f"\n{title}: a batch of {len(batch[0])}, loss {loss:.3f}\n"
-          f"                   outputs                        their gradients\n"
+          "                   outputs                        their gradients\n"
           f"layer     mean  spread  {'saturated' if tanh else '     dead'}  "
           f"{'-1 to 1' if tanh else '0 to max':14}  spread  -3 to 3 spreads")
-    for i, line in enumerate(lines, start=1):
-        limits = (-1, 1) if tanh else (0, max(line.values))
-        print(f"{i:5} {line.mean:8.3f}{line.spread:8.3f}{line.flat:11.1%}  "
-              f"{histogram(line.values, *limits)}  {line.grad_spread:8.1e}  "
-              f"{histogram(line.grads, -3 * line.grad_spread, 3 * line.grad_spread)}".rstrip())
-    print(textwrap.fill(reading(n_vocab, loss, lines, updates), 79))
+    for i, record in enumerate(records, start=1):
+        limits, wide = (-1, 1) if tanh else (0, max(record.values)), 3 * record.grad_spread
+        print(f"{i:5} {record.mean:8.3f}{record.spread:8.3f}{record.flat:11.1%}  "
+              f"{histogram(record.values, *limits)}  {record.grad_spread:8.1e}  "
+              f"{histogram(record.grads, -wide, wide)}".rstrip())
+    print("(bars: how many of the numbers are in each twelfth of the range)\n"
+          + textwrap.fill(verdict(n_vocab, loss, records, updates), 79))
 
 
 def watch(model, losses, rates, history):
@@ -1273,8 +1312,8 @@ def watch(model, losses, rates, history):
 
 def show_ratios(history):
     """Section 8's ratios over time, as powers of ten."""
-    print("\nspread of the gradients, and of a step, over that of the weights, as powers of\n"
-          "ten: -3.0 is a thousandth\n                           step "
+    print("\nsize of the gradients, and of a step, over that of the weights, as powers of ten\n"
+          "(of a step, -3.0 to -2.0 is a good pace)\n                           step "
           + "".join(f"{step + 1:>6}" for step, _, _ in history))
     for title in ("gradient-to-data", "update-to-data"):
         for i in range(len(history[0][2])):
@@ -1286,17 +1325,18 @@ def show_ratios(history):
 def show_check(args, n_vocab, examples, lr):
     """Sections 9 and 10: how far gradients and losses by hand are off autograd's."""
     batch = [list(part) for part in zip(*examples[:32])]
-    print("\ngradients by hand against autograd's, on a batch of 32, from the loss back\n"
-          "              largest number in it   largest difference   with closed forms")
+    print("\ngradients by hand against autograd's, on a batch of 32: first the steps, from the\n"
+          "loss back, then the parameters\n"
+          "                  largest gradient   largest difference   in closed form")
     largest = 0.0
     for name, size, steps, closed in reversed(compare_by_hand(model_of(args, n_vocab), *batch)):
         print(f"  {name:12}{size:22.3g}{steps:21.1e}"
-              + ("" if closed is None else f"{closed:20.1e}"))
+              + ("" if closed is None else f"{closed:17.1e}"))
         largest = max(largest, steps, closed or 0.0)
     losses = [list(train(model_of(args, n_vocab), examples, [lr] * 50, args.batch_size,
                          random.Random(args.seed), way))
               for way in (backpropagate, backpropagate_by_hand)]
-    print(f"largest difference of all: {largest:.1e}\n"
+    print(f"largest difference of all: {largest:.1e} (rounding alone makes some 1e-15)\n"
           f"the losses of 50 steps by hand and with autograd differ by at most "
           f"{max(map(abs, map(operator.sub, *losses))):.1e}")
 
@@ -1314,7 +1354,8 @@ def show_rates(args, n_vocab, examples, steps):
     best = lowest(losses)
     print(draw_curve(losses, "loss in training, nats a token",
                      f"learning rates from {rates[0]:g} to {rates[len(losses) - 1]:.3g}, growing "
-                     "by equal factors", 1.2 * losses[0], best))
+                     "by equal factors;\n          ▲ where the loss was lowest; what was above the "
+                     "top is drawn there", 1.2 * losses[0], best))
     print(f"the loss was lowest near --lr {rates[best]:.2g}: a good rate to decay from in a brief "
           "run;\nfor a long one take less")
 
@@ -1327,14 +1368,13 @@ def try_settings(args, splits, n_vocab, steps):
         train_examples, dev_examples = (examples_of(splits[name], setting["block_size"])
                                         for name in ("train", "dev"))
         model = model_of(args, n_vocab, **setting)
-        n_params = sum(len(numbers_of(p.data)) for p in model.parameters())
         try:
-            for _ in train(model, train_examples, decay(setting["lr"], steps), args.batch_size,
-                           random.Random(args.seed)):
-                pass
-            yield evaluate(model, dev_examples), n_params, setting
+            list(train(model, train_examples, decay(setting["lr"], steps), args.batch_size,
+                       random.Random(args.seed)))
+            loss = evaluate(model, dev_examples)
         except FloatingPointError:
-            yield math.inf, n_params, setting  # diverged: the table says so
+            loss = math.inf  # diverged: the table says so
+        yield loss, count_parameters(model), setting
 
 
 def show_sweep(args, splits, n_vocab, steps):
@@ -1351,8 +1391,8 @@ def show_sweep(args, splits, n_vocab, steps):
         print(" ".join(f"{setting[name]:>{max(5, len(name))}}" for name in names)
               + f" {n_params:10} " + (f"{loss:8.4f}" if loss < math.inf else "diverged"))
     words = [f"--{name.replace('_', '-')} {setting[name]}" for name in names]
-    print(f"the last one, trained in full:\n  mlp.py {' '.join(words[:4])} \\\n"
-          f"    {' '.join(words[4:])}")
+    print("to train the last one in full, add your other options to\n"
+          f"  python mlp.py {' '.join(words[:4])} \\\n    {' '.join(words[4:])}")
 
 
 def show_training(args, tokenizer, splits, examples, lr, brief):
@@ -1363,7 +1403,7 @@ def show_training(args, tokenizer, splits, examples, lr, brief):
     if args.by_hand:
         show_check(args, n_vocab, examples["train"], lr)
     elif args.diagnose:
-        show_health("before training", args, n_vocab, model, batch)
+        show_health("before training", args, n_vocab, model_of(args, n_vocab), batch)
     else:
         show_fresh(args, n_vocab, examples["train"])
     steps = train(model, examples["train"], rates, args.batch_size, rng,
@@ -1416,16 +1456,17 @@ def main(argv=None):
         if args.by_hand and (args.n_layer, args.norm, args.activation) != (1, "batch", "tanh"):
             raise ValueError("--by-hand: the gradients were written out for --n-layer 1, --norm "
                              "batch and --activation tanh; leave these as they are")
-        if args.norm == "batch" and args.batch_size == 1 and not args.sweep:
+        if args.batch_size == 1 and (args.norm == "batch" or args.sweep):
             raise ValueError("--batch-size 1: batch norm needs the variance of a batch, and that "
                              "of one example is 0; use 2 or more, or --norm layer")
         tokenizer, splits = load(args.data, args.seed)
     except ValueError as error:
         parser.error(str(error))
     examples = {name: examples_of(part, args.block_size) for name, part in splits.items()}
-    n_params = sum(len(numbers_of(p.data)) for p in model_of(args, tokenizer.n_vocab).parameters())
     print(f"{sum(map(len, splits.values()))} documents, {tokenizer.n_vocab} tokens, "
-          f"{len(examples['train'])} examples to train on, {n_params} parameters")
+          f"{len(examples['train'])} examples to train on"
+          + ("" if args.sweep else
+             f", {count_parameters(model_of(args, tokenizer.n_vocab))} parameters"))
     lr = args.lr or (0.4 if args.steps < 50_000 else 0.1)
     brief = min(1000, max(1, args.steps // 10))
     try:
