@@ -76,6 +76,8 @@ def test_documents_and_examples(tmp_path):
     assert [len(splits[name]) for name in ("train", "dev", "test")] == [3, 1, 1]
     assert mlp.load(path, 1)[1] == splits
     assert len({str(mlp.load(path, seed)[1]) for seed in range(20)}) > 5
+    odd = write(tmp_path / "odd.txt", "a\u2028b\nb\x0ba\na\x85b\n")  # lines end in \n only
+    assert mlp.load(odd, 1)[0].n_vocab == 6
     assert mlp.examples_of([[0, 2, 3, 0], [0, 1, 0]], 3) == [
         ((0, 0, 0), 2), ((0, 0, 2), 3), ((0, 2, 3), 0), ((0, 0, 0), 1), ((0, 0, 1), 0)]
     assert mlp.examples_of([[0, 2, 3, 0]], 1) == [((0,), 2), ((2,), 3), ((3,), 0)]
@@ -136,6 +138,15 @@ def test_a_chain_of_100_000_operations():
         y = plus(y, one)
     y.backward()
     assert (y.data, x.grad, one.grad) == (100_000.0, 1.0, 100_000.0)
+
+
+def test_bends_at_their_corners():
+    x = Tensor([[-1.0, 0.0, 2.0]])
+    out = mlp.ReLU()(x)
+    weighed(out).backward()
+    assert out.data == [[0.0, 0.0, 2.0]] and x.grad[0][:2] == [0.0, 0.0] != x.grad[0][2:]
+    assert mlp.Tanh()(x).data == [[math.tanh(-1), 0.0, math.tanh(2)]]
+    assert mlp.Tanh.gain == 5 / 3 and mlp.ReLU.gain == math.sqrt(2)
 
 
 # --- every operation and every layer against differences, at several shapes ---
@@ -574,31 +585,50 @@ def line(flat=0.05, spread=0.6, grad_spread=1e-3, layer=mlp.Tanh):
     return SimpleNamespace(layer=layer(), flat=flat, spread=spread, grad_spread=grad_spread)
 
 
-@pytest.mark.parametrize("loss, lines, updates, start", [
-    (3.3, [line(), line(0.62)], (), "layer 2 is saturated: 62% of its outputs beyond ±0.97, where"),
-    (3.3, [line(0.31), line(0.3)], (), "layer 1 is saturated: 31% of its outputs"),
+@pytest.mark.parametrize("loss, records, updates, sentence", [
+    (3.3, [line(), line(0.62)], (),
+     "layer 2 is saturated: 62% of its outputs beyond ±0.97, where tanh is nearly flat and little "
+     "gradient passes; --init kaiming or --norm batch keep its inputs small"),
+    (17.2, [line(0.31), line(0.3)], (),
+     "layer 1 is saturated: 31% of its outputs beyond ±0.97, where tanh is nearly flat and little "
+     "gradient passes; --init kaiming or --norm batch keep its inputs small"),
     (3.3, [line(layer=mlp.ReLU), line(0.5, layer=mlp.ReLU)], (),
-     "layer 2 is dying: 50% of its neurons are 0 for every example"),
-    (17.2, [line()], (), "the output layer is too loud: a loss of 17.20, where knowing nothing costs "
-                         "3.30;"),
-    (3.3, [line(), line(spread=0.01)], (), "from layer 1 to layer 2 the outputs have shrunk from a "
-                                           "spread of 0.6 to 0.01;"),
-    (3.3, [line(), line(), line(spread=30)], (), "from layer 1 to layer 3 the outputs have grown from "
-                                                 "a spread of 0.6 to 30;"),
-    (3.3, [line(grad_spread=1e-5), line()], (), "the gradients vanish on their way back, from a "
-                                                "spread of 0.001 at layer 2 to 1e-05 at layer 1;"),
-    (3.3, [line(grad_spread=0.5), line()], (), "the gradients explode on their way back"),
-    (2.2, [line()], (0.01, 0.25, 0.02), "the weights of layer 1 move too fast, by 25% of their size"),
-    (2.2, [line()], (0.3, 0.25, 0.02), "the weights of the embeddings move too fast, by 30%"),
-    (2.2, [line()], (0.01, 0.25, 0.9), "the weights of the output move too fast, by 90%"),
-    (2.2, [line()], (1e-6, 1e-5, 1e-6), "the weights hardly move, by at most 0.00100% of their size"),
-    (4.9, [line(0.3), line(0.2, spread=0.04, grad_spread=2e-3)], (0.001, 0.1, 0.19),
+     "layer 2 is dying: 50% of its neurons are 0 for every example, and no gradient passes them; "
+     "--init kaiming, --norm batch or a smaller --lr keep them alive"),
+    (4.95, [line()], (), "the output layer is too loud: a loss of 4.95, where knowing nothing costs "
+                         "3.30; --init kaiming makes it begin unsure"),
+    (4.94, [line(), line(spread=0.0299)], (),
+     "from layer 1 to layer 2 the outputs have shrunk from a spread of 0.6 to 0.03; --norm batch or "
+     "layer holds them"),
+    (3.3, [line(), line(), line(spread=12.1)], (),
+     "from layer 1 to layer 3 the outputs have grown from a spread of 0.6 to 12; --norm batch or layer "
+     "holds them"),
+    (3.3, [line(grad_spread=4.9e-5), line()], (),
+     "the gradients vanish on their way back, from a spread of 0.001 at layer 2 to 4.9e-05 at layer 1; "
+     "--norm batch or layer holds them"),
+    (3.3, [line(grad_spread=0.0201), line()], (),
+     "the gradients explode on their way back, from a spread of 0.001 at layer 2 to 0.02 at layer 1; "
+     "--norm batch or layer holds them"),
+    (2.2, [line()], (0.01, 0.21, 0.02),
+     "the weights of layer 1 move too fast, by 21% of their size in a step; lower --lr"),
+    (2.2, [line()], (0.3, 0.25, 0.02),
+     "the weights of the embeddings move too fast, by 30% of their size in a step; lower --lr"),
+    (2.2, [line()], (0.01, 0.25, 0.9),
+     "the weights of the output move too fast, by 90% of their size in a step; lower --lr"),
+    (2.2, [line()], (1e-6, 2.9e-5, 1e-6),
+     "the weights hardly move, by at most 0.00290% of their size in a step; raise --lr"),
+    (2.2, [line()], (1e-6, 3.1e-5, 1e-6), "all layers are alive: at most 5% of a layer's outputs are "
+                                          "saturated"),
+    (4.9, [line(0.3), line(0.2, spread=0.0301, grad_spread=1.99e-2)], (0.001, 0.1, 0.19),
      "all layers are alive: at most 30% of a layer's outputs are saturated, and the gradients' spread at "
-     "layer 1 is 0.5 times that at layer 2"),
-    (4.9, [line(0.3, layer=mlp.ReLU)], (), "all layers are alive: at most 30% of a layer's neurons are dead")])
-def test_verdict(loss, lines, updates, start):
-    sentence = mlp.verdict(27, loss, lines, updates)
-    assert sentence.startswith(start) and not sentence.endswith(".")
+     "layer 1 is 0.05 times that at layer 2"),
+    (4.9, [line(), line(0.2, spread=11.9, grad_spread=5.1e-5)], (),
+     "all layers are alive: at most 20% of a layer's outputs are saturated, and the gradients' spread at "
+     "layer 1 is 20 times that at layer 2"),
+    (4.9, [line(0.3, layer=mlp.ReLU)], (), "all layers are alive: at most 30% of a layer's neurons are "
+                                           "dead")])
+def test_verdict(loss, records, updates, sentence):
+    assert mlp.verdict(27, loss, records, updates) == sentence
 
 
 # --- by hand ---
@@ -724,6 +754,7 @@ def test_a_random_setting_is_one_that_the_command_line_takes():
             assert args[name] == value
             seen.setdefault(name, set()).add(value)
     assert set(seen) == {"block_size", "n_embd", "n_hidden", "n_layer", "lr", "activation", "norm"}
+    assert seen["block_size"] == set(range(2, 9)) and seen["n_layer"] == {1, 2}
     assert all(len(values) > 1 for values in seen.values())
     assert 0.01 <= min(seen["lr"]) < 0.03 and 2 <= max(seen["lr"]) <= 3
 
@@ -765,6 +796,9 @@ def test_map():
     assert mlp.draw_map(tokenizer, rows, range(4), width=5, height=3) == "c   a\n\n·   b"
     same = mlp.draw_map(tokenizer, [[2.0, 2.0]] * 4, range(4), width=5, height=3)
     assert sorted(same.replace("\n", "").replace(" ", "")) == sorted("·abc")  # none hides another
+    crowd = mlp.draw_map(mlp.CharTokenizer("abc"), [[0.0, 0.0], [4.0, 2.0], [2.0, 1.0], [2.0, 1.0]],
+                         range(4), width=5, height=3)
+    assert crowd.split("\n")[1].strip() in ("bc", "cb")  # a line is as far as two columns
     wide = mlp.draw_map(mlp.CharTokenizer("愛a"), [[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]], range(3), 6, 2)
     assert wide == "  愛\n·   a"
 
@@ -772,6 +806,8 @@ def test_map():
 def test_glyphs():
     tokenizer = mlp.CharTokenizer("a\n\u0301愛\u200b")
     assert [mlp.glyph(tokenizer, i) for i in range(6)] == ["·", "␊", "a", "◌\u0301", "�", "愛"]
+    assert mlp.glyph(mlp.CharTokenizer(" \u20dd"), 1) == "␠" and mlp.columns_of("Ａ") == 2
+    assert mlp.glyph(mlp.CharTokenizer("\u20dd"), 1) == "◌\u20dd"
     assert mlp.pad("愛", 4) == "愛  " and mlp.pad("e\u0301", 3) == "e\u0301  "
     assert mlp.printable("a\033[2J\tb") == "a�[2J�b"
 
@@ -867,6 +903,38 @@ def test_too_little_data_is_a_hundred_documents(tmp_path, capsys):
     assert rows == [("2", "160"), ("8", "160"), ("8", "100")]
 
 
+def test_the_batch_looked_at_is_500_examples(tmp_path, capsys):
+    with open(NAMES, encoding="utf-8") as file:
+        path = write(tmp_path / "names.txt", "".join(file.readlines()[:150]))
+    out, args = output(capsys, "--data", path, *SMALL, "--steps", "1")
+    _, _, examples, model = examples_and_model(args)
+    assert len(examples["train"]) > 700
+    loss, records = mlp.examine(model, *zip(*examples["train"][:500]))
+    assert f"{loss:7.3f}{records[0].flat:10.1%}  <- this run\n" in out
+    assert "before training: a batch of 500, loss " in output(
+        capsys, "--data", path, *SMALL, "--steps", "1", "--diagnose")[0]
+
+
+def test_only_training_documents_are_marked(names, monkeypatch, capsys):
+    splits = mlp.load(names, 42)[1]
+    ids = iter([splits[name][0][1:-1] for name in ("train", "dev", "test")])
+    monkeypatch.setattr(mlp, "sample", lambda *args: next(ids))
+    out, _ = output(capsys, "--data", names, *SMALL, "--steps", "1")
+    block = out[out.index("samples (* is"):].split("\n")[1:4]
+    assert [line[:2] for line in block] == ["* ", "  ", "  "]
+
+
+def test_progress_says_the_mean_of_the_last_100_losses_and_the_time_left(monkeypatch, capsys):
+    assert mlp.recent([9.0] * 5 + [3.0] * 50 + [1.0] * 50) == "loss 2.000" and mlp.recent([4.0]) == "loss 4.000"
+    clock = iter(range(0, 100, 2))
+    monkeypatch.setattr(mlp.time, "monotonic", lambda: next(clock))
+    assert mlp.follow("title", iter("abcde"), 5, "step", "".join) == list("abcde")
+    out, error = capsys.readouterr()
+    assert out == "title\n" and error == (
+        "step 1/5  a  8 s left\nstep 2/5  ab  6 s left\nstep 3/5  abc  4 s left\n"
+        "step 4/5  abcd  2 s left\nstep 5/5  abcde  0 s left\n")
+
+
 def test_samples_that_are_training_documents_are_marked(tmp_path, capsys):
     path = write(tmp_path / "names.txt", "ab\n" * 10)
     out, _ = output(capsys, "--data", path, *SMALL, "--steps", "150", "--samples", "9")
@@ -952,7 +1020,13 @@ def test_what_diagnose_prints_is_true(names, capsys):
                     line.grads, -3 * line.grad_spread, 3 * line.grad_spread)
                 assert (f"{i:5} {line.mean:8.3f}{line.spread:8.3f}{line.flat:11.1%}  {bars[0]}  "
                         f"{line.grad_spread:8.1e}  {bars[1]}".rstrip()) in table
-            assert mlp.verdict(tokenizer.n_vocab, loss, lines, updates) in table.replace("\n", " ")
+            sentence = mlp.verdict(tokenizer.n_vocab, loss, lines, updates)
+            assert ("(bars: how many of the numbers are in each twelfth of the range)\n"
+                    + mlp.textwrap.fill(sentence, 79) + "\n") in table
+            sick, limits = {"tanh": ("saturated", "-1 to 1 "), "relu": ("     dead", "0 to max")}[activation]
+            assert table.split("\n")[2:4] == [
+                "                   outputs                        their gradients",
+                f"layer     mean  spread  {sick}  {limits}        spread  -3 to 3 spreads"]
 
         check_table("before training")
         rates, ratios = mlp.decay(0.2, 40), []
@@ -969,6 +1043,23 @@ def test_what_diagnose_prints_is_true(names, capsys):
                 ratio = ratios[step][k % 4] * (rates[step] if k >= 4 else 1)
                 assert figure == f"{math.log10(ratio):.1f}"
         assert max(map(columns, out.split("\n"))) <= 80
+
+
+def test_the_verdict_after_training_looks_at_the_steps_halfway(names, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(mlp, "verdict", lambda *args: asked.append(args) or "fine")
+    _, args = output(capsys, "--data", names, *SMALL, "--diagnose", "--steps", "40", "--lr", "0.2")
+    _, _, examples, model = examples_and_model(args)
+    steps = mlp.train(model, examples["train"], mlp.decay(0.2, 40), 8, random.Random(42))
+    for _ in range(21):
+        next(steps)
+    assert asked[0][3] == () and asked[1][3] == [0.1 * ratio for ratio in mlp.gradient_to_data(model)]
+
+
+def test_diagnose_trains_as_the_default_run_does(names, capsys):
+    both = [output(capsys, "--data", names, *SMALL, "--steps", "20", *mode)[0] for mode in ((), ("--diagnose",))]
+    lines = [re.findall("^(?:train|dev) loss .*$", out, re.M) for out in both]
+    assert lines[0] == lines[1] and len(lines[0]) == 2
 
 
 def test_gradients_of_nothing_have_no_logarithm(names, monkeypatch, capsys):
@@ -990,6 +1081,7 @@ def test_what_by_hand_prints_is_true(names, capsys):
         [name, f"{size:.3g}", f"{steps:.1e}"] + ([f"{closed:.1e}"] if closed is not None else [])
         for name, size, steps, closed in reversed(lines)]
     largest = max(v for _, _, *errors in lines for v in errors if v is not None)
+    assert "\n                  largest gradient   largest difference   in closed form\n" in out
     assert f"\nlargest difference of all: {largest:.1e} (rounding alone makes some 1e-15)\n" in out and largest < 1e-12
     losses = [list(mlp.train(examples_and_model(args)[3], examples["train"], [0.4] * 50, 8,
                              random.Random(42), way))
@@ -1035,6 +1127,12 @@ def test_what_sweep_prints_is_true(names, capsys):
                         f"  python mlp.py {' '.join(words[:4])} \\\n"
                         f"    {' '.join(words[4:])}\n")
     assert max(map(columns, out.split("\n"))) <= 80
+
+
+def test_progress_of_a_sweep_is_the_best_so_far(names):
+    lines = run("mlp.py", "--data", names, "--sweep", "4", "--steps", "10", "--batch-size", "4").stderr.split("\n")
+    losses = [float(re.search(r"lowest dev loss ([\d.]+)", line).group(1)) for line in lines if line]
+    assert len(losses) == 4 and losses == sorted(losses, reverse=True) and losses[0] > losses[-1]
 
 
 def test_a_setting_that_diverges_comes_first(names, monkeypatch, capsys):
@@ -1151,6 +1249,19 @@ def test_where_the_characters_of_the_pictures_cannot_be_printed(names):
 def test_ctrl_c_ends_training(names):
     scripts.check_ctrl_c("mlp.py", ["--data", names, *SMALL], ready="1000000 steps with learning rates",
                          after="the closest to each token", endless=(["--samples", "1000000"], "samples"))
+
+
+def test_after_ctrl_c_there_are_no_more_training_runs(names, monkeypatch, capsys):
+    def train(*args):
+        yield 3.0
+        yield 3.0
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mlp, "train", train)
+    mlp.main(["--data", names, *SMALL, "--steps", "100"])
+    out, error = capsys.readouterr()
+    assert "stopped at step 2 of 100; Ctrl-C again quits\n" in error
+    assert "steps 1 to 2\n" in out and "dev loss" in out and "too small" not in out
 
 
 @scripts.posix
