@@ -315,7 +315,7 @@ class ReLU(Module):
     gain = math.sqrt(2)
 
     def __call__(self, x):
-        return elementwise(x, lambda a: a if a > 0 else 0.0, lambda a, b: 1.0 if a > 0 else 0.0)
+        return elementwise(x, lambda a: 0.0 if a < 0 else a, lambda a, b: 0.0 if a <= 0 else 1.0)
 
 
 class Sequential(Module):
@@ -730,6 +730,11 @@ def verdict(n_vocab, loss, records, updates=()):
     if loss > 1.5 * math.log(n_vocab):
         return (f"the output layer is too loud: a loss of {loss:.2f}, where knowing nothing costs "
                 f"{math.log(n_vocab):.2f}; --init kaiming makes it begin unsure")
+    for i, record in enumerate(records, start=1):
+        if not record.spread or not record.grad_spread:
+            what = "gets no gradient" if record.spread else "always gives the same"
+            return (f"layer {i} {what}, so nothing is learned there; give it more neurons or "
+                    "another --norm")
     first, last = records[0], records[-1]
     if not 0.05 < last.spread / first.spread < 20:
         change = "shrunk" if last.spread < first.spread else "grown"
@@ -1256,6 +1261,11 @@ def count_parameters(model):
     return sum(len(numbers_of(p.data)) for p in model.parameters())
 
 
+def fixed(x, width):
+    """The number with three digits after the point or, if it is huge, as a power of ten."""
+    return f"{x:{width}.3f}" if abs(x) < 1000 else f"{x:{width}.0e}"
+
+
 def show_fresh(args, n_vocab, examples):
     """Sections 6 and 7: what first weights and batch norm do to a network that knows nothing."""
     contexts, targets = zip(*examples[:500])
@@ -1267,21 +1277,22 @@ def show_fresh(args, n_vocab, examples):
             model = model_of(args, n_vocab, init=init, norm=norm)
             loss, records = examine(model, contexts, targets)
             marker = "  <- this run" if (init, norm) == (args.init, args.norm) else ""
-            print(f"  --init {init:8} --norm {norm:14}{loss:7.3f}{records[0].flat:10.1%}{marker}")
+            print(f"  --init {init:8} --norm {norm:14}{fixed(loss, 7)}"
+                  f"{records[0].flat:10.1%}{marker}")
 
 
 def show_fits(args, n_vocab, documents, examples, lr, steps):
     """Section 5: a network that is too small, one that is not, and one with too little data."""
     print(f"\ntoo small a network, too little data: {steps} steps each\n"
           "  neurons  documents  train loss  dev loss")
+    few = min(100, math.ceil(len(documents) / 10))
     for n_hidden, n_documents in ((2, len(documents)), (args.n_hidden, len(documents)),
-                                  (args.n_hidden, 100)):
+                                  (args.n_hidden, few)):
         model = model_of(args, n_vocab, n_hidden=n_hidden)
         some = examples_of(documents[:n_documents], args.block_size)
         list(train(model, some, decay(lr, steps), args.batch_size, random.Random(args.seed)))
-        losses = evaluate(model, some), evaluate(model, examples["dev"])
-        print(f"  {n_hidden:7}  {min(n_documents, len(documents)):9}  {losses[0]:10.4f}  "
-              f"{losses[1]:8.4f}", flush=True)
+        print(f"  {n_hidden:7}  {n_documents:9}  {fixed(evaluate(model, some), 10)}  "
+              f"{fixed(evaluate(model, examples['dev']), 8)}", flush=True)
 
 
 def show_health(title, args, n_vocab, model, batch, updates=()):
@@ -1294,7 +1305,7 @@ def show_health(title, args, n_vocab, model, batch, updates=()):
           f"{'-1 to 1' if tanh else '0 to max':14}  spread  -3 to 3 spreads")
     for i, record in enumerate(records, start=1):
         limits, wide = (-1, 1) if tanh else (0, max(record.values)), 3 * record.grad_spread
-        print(f"{i:5} {record.mean:8.3f}{record.spread:8.3f}{record.flat:11.1%}  "
+        print(f"{i:5} {fixed(record.mean, 8)}{fixed(record.spread, 8)}{record.flat:11.1%}  "
               f"{histogram(record.values, *limits)}  {record.grad_spread:8.1e}  "
               f"{histogram(record.grads, -wide, wide)}".rstrip())
     print("(bars: how many of the numbers are in each twelfth of the range)\n"
@@ -1341,8 +1352,9 @@ def show_check(args, n_vocab, examples, lr):
           f"{max(map(abs, map(operator.sub, *losses))):.1e}")
 
 
-def show_rates(args, n_vocab, examples, steps):
+def show_rates(args, n_vocab, examples, brief):
     """Section 5: the learning-rate finder."""
+    steps = max(40, brief)  # fewer would leap over the valley
     rates = growing_rates(steps)
     losses = follow(f"\none step with each of {steps} learning rates", find_lr(
         model_of(args, n_vocab), examples, rates, args.batch_size, random.Random(args.seed)),
@@ -1356,6 +1368,8 @@ def show_rates(args, n_vocab, examples, steps):
                      f"learning rates from {rates[0]:g} to {rates[len(losses) - 1]:.3g}, growing "
                      "by equal factors;\n          ▲ where the loss was lowest; what was above the "
                      "top is drawn there", 1.2 * losses[0], best))
+    if len(losses) == steps and best in (0, steps - 1):
+        return print("the loss was lowest at one end of the rates, so there is none to suggest")
     print(f"the loss was lowest near --lr {rates[best]:.2g}: a good rate to decay from in a brief "
           "run;\nfor a long one take less")
 
@@ -1389,7 +1403,9 @@ def show_sweep(args, splits, n_vocab, steps):
     tries.sort(key=lambda t: -t[0])
     for loss, n_params, setting in tries:
         print(" ".join(f"{setting[name]:>{max(5, len(name))}}" for name in names)
-              + f" {n_params:10} " + (f"{loss:8.4f}" if loss < math.inf else "diverged"))
+              + f" {n_params:10} " + (f"{loss:8.4f}" if loss < 1000 else "diverged"))
+    if not tries[-1][0] < 1000:
+        return print("all of them diverged; try more, with another --seed")
     words = [f"--{name.replace('_', '-')} {setting[name]}" for name in names]
     print("to train the last one in full, add your other options to\n"
           f"  python mlp.py {' '.join(words[:4])} \\\n    {' '.join(words[4:])}")
