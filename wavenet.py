@@ -566,9 +566,9 @@ def joins_of(block_size, n_layer=None):
                          f"join two by two need one; take {near}")
     n_layer = halvings if n_layer is None else n_layer
     if n_layer > halvings:
+        more = f", or --block-size {2 ** n_layer}" if n_layer < 30 else ""
         raise ValueError(f"--n-layer {n_layer} is too many: a context of {block_size} can be "
-                         f"halved {halvings} times; take at most that, or --block-size "
-                         f"{2 ** n_layer}")
+                         f"halved {halvings} times; take at most that{more}")
     return [2 ** ((halvings + n_layer - 1 - i) // n_layer) for i in range(n_layer)]
 
 
@@ -989,9 +989,9 @@ def show_shapes(title, model, inputs):
     """Section 5: the shape that comes out of each layer, and its number of parameters."""
     outs = []
     model(inputs, outs)
-    print(f"\n{title + f': {count_parameters(model)} parameters':52}output shape    parameters")
+    print(f"\n{title + f': {count_parameters(model)} parameters':54}output shape    parameters")
     for layer, out in zip(model.layers, outs):
-        print(f"  {layer!s:50}{out.shape!s:16}{count_parameters(layer):10}")
+        print(f"  {layer!s:51} {out.shape!s:15}{count_parameters(layer):11}")
 
 
 def show_networks(args, tokenizer, splits, joins):
@@ -1009,7 +1009,7 @@ def show_networks(args, tokenizer, splits, joins):
     show_shapes(f"{len(contexts)} contexts of {args.block_size}, as a tree", tree, contexts)
     show_shapes("their document, as convolutions", convolutions, [ids[:-1]])
     some = splits["train"][:200]
-    if len(joins) > 1 and sum(map(len, some)) > 100:
+    if len(joins) > 1 and len(set(map(tuple, some))) > 20:
         varying, apart = norm_by_place(tree, some)
         print("\n" + textwrap.fill(
             f"why batch norm is over batch and time: over the batch alone, its means in layer 1 "
@@ -1065,12 +1065,13 @@ def run(args, tokenizer, splits, joins, lr):
                                 + (", gated" if args.gated else ""),
                                 f"steps 1 to {len(losses)}"))
     if args.gated:
-        print("\nequal cost     channels  parameters  multiply-adds a token"
-              + ("  train loss  dev loss" if found else ""))
+        print("\ncompared      channels  parameters  multiply-adds a token"
+              + ("  train loss   dev loss" if found else ""))
         for name, other in models.items():
-            print(f"  {name:12}{other.children()[-1].weight.shape[0]:9}"
+            print(f"  {name:11}{other.children()[-1].weight.shape[0]:9}"
                   f"{count_parameters(other):12}{cost(other):23}"
-                  + (f"{found['train', other]:12.4f}{found['dev', other]:10.4f}" if found else ""))
+                  + "".join(f"{found[part, other]:#{width}.5g}"
+                            for part, width in (("train", 12), ("dev", 11)) if found))
     if args.samples:
         show_samples(args, tokenizer, splits["train"], model)
 
