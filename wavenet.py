@@ -518,11 +518,14 @@ def numbers_of(data):
 # A longer context helps, but in one wide layer everything must be found at once. In a tree each
 # layer has an easy task: it joins two neighbours into one. The first makes pairs of letters, the
 # second joins pairs to fours, the third fours to eights. FlattenConsecutive lays two rows end to
-# end, and the Linear after it works on every such pair with the same weights. (Let it lay all rows
-# end to end, and there is one layer, as in mlp.py: that is --n-layer 1.) Batch norm takes its
-# mean and variance over the batch and over time together, for the channels mean the same at every
-# place. Over the batch alone, each place would have statistics of its own, from fewer numbers and
-# so noisier, and the layer would no longer treat all places alike, as section 6 needs it to.
+# end, and the Linear after it works on every such pair with the same weights. Lay all rows end to
+# end, and there is one layer, as in mlp.py: that is --n-layer 1. On names, with their few letters,
+# it does as well in a run of a minute (on the list of makemore dev loss 2.189, the tree 2.191), and
+# with fewer weights. What the tree has is depth: each doubling of the context costs one layer more,
+# not twice the weights. Batch norm takes its mean and variance over batch and time together, for
+# the channels mean the same at every place. Over the batch alone, each place would have statistics
+# of its own, from fewer numbers and so noisier, and the layer would no longer treat all places
+# alike, as section 6 needs it to.
 
 
 class FlattenConsecutive(Module):
