@@ -628,6 +628,8 @@ def test_curve():
     assert wavenet.draw_curve([1.0], "t", "f").count("●") == 1
     lines = wavenet.draw_curve([0.0] * 50 + [1.0] * 50 + [2.9, 3.1] * 14, "t", "f").split("\n")
     assert len(lines) == 13 and lines[1] == "    3.00 ┤" + " " * 50 + "●" * 14  # 2 values a column
+    steep = wavenet.draw_curve([float(i) for i in range(100)], "t", "f").split("\n")
+    assert [line.count("●") for line in steep[1:11]] == [4, 7, 7, 7, 7, 7, 7, 7, 7, 4]  # rounded, to the last
     assert lines[10] == "    0.00 ┤" + "●" * 25 and lines[7] == "    1.00 ┤" + " " * 25 + "●" * 25
 
 
@@ -761,6 +763,9 @@ def test_only_training_documents_are_marked(names, monkeypatch, capsys):
     block = out[out.index("samples (* is"):].split("\n")[1:4]
     assert [line[:2] for line in block] == ["* ", "  ", "  "]
     assert "without the memory they are the same, " in out
+    ids = iter([[1] * 39, [1] * 39])  # cut, so that no boundary was drawn
+    out, _ = output(capsys, "--data", names, *SMALL, "--steps", "1", "--samples", "1")
+    assert "without the memory they are the same, for 20.0 times as many" in out
     ids = iter([[1], [2]])
     out, _ = output(capsys, "--data", names, *SMALL, "--steps", "1", "--samples", "1")
     assert "without the memory they are not the same, for 1.5 times as many" in out
