@@ -629,7 +629,8 @@ def test_curve():
     lines = wavenet.draw_curve([0.0] * 50 + [1.0] * 50 + [2.9, 3.1] * 14, "t", "f").split("\n")
     assert len(lines) == 13 and lines[1] == "    3.00 ┤" + " " * 50 + "●" * 14  # 2 values a column
     steep = wavenet.draw_curve([float(i) for i in range(100)], "t", "f").split("\n")
-    assert [line.count("●") for line in steep[1:11]] == [4, 7, 7, 7, 7, 7, 7, 7, 7, 4]  # rounded, to the last
+    assert [line.count("●") for line in steep[1:11]] == [4, 7, 7, 7, 7, 7, 7, 7, 7, 4]  # rounded
+    assert steep[1].startswith("    98.5 ┤") and steep[10].startswith("    0.00 ┤")  # to the last value
     assert lines[10] == "    0.00 ┤" + "●" * 25 and lines[7] == "    1.00 ┤" + " " * 25 + "●" * 25
 
 
