@@ -815,7 +815,7 @@ MAX_NEW_TOKENS = 39  # in letters two columns wide, a line of a terminal
 def sample(model, rng, max_new_tokens=MAX_NEW_TOKENS, remember=True):
     """Draws a text, as a list of ids without boundaries, cut at max_new_tokens.
 
-    With remember=False all columns are computed again for each token; the text is the same.
+    With remember=False all places are computed again for each token; the text is the same.
     """
     model.eval()
     ids, memory = [BOUNDARY], {}
@@ -1042,9 +1042,8 @@ def gated_like(plain, n_vocab, joins, seed):
 
 def run(args, tokenizer, splits, joins, lr):
     """Trains, evaluates and samples."""
-    def build(build_network):
-        return build_network(tokenizer.n_vocab, joins, args.n_embd, args.n_hidden,
-                             random.Random(args.seed))
+    def build(kind):
+        return kind(tokenizer.n_vocab, joins, args.n_embd, args.n_hidden, random.Random(args.seed))
 
     models = {"plain": build(build_tree if args.tree else build_convolutions)}
     if args.gated:
@@ -1090,7 +1089,7 @@ def show_samples(args, tokenizer, documents, model):
         print(("* " if (BOUNDARY, *ids, BOUNDARY) in known else "  ")
               + printable(tokenizer.decode(ids)), flush=True)
         same = same and ids == sample(model, rngs[1], remember=False)
-        n = min(len(ids) + 1, MAX_NEW_TOKENS)  # tokens drawn, each from a column of its own
+        n = min(len(ids) + 1, MAX_NEW_TOKENS)  # tokens drawn, each from a place of its own
         with_memory, without = with_memory + n, without + n * (n + 1) // 2
     print(f"without the memory they are {'the same' if same else 'not the same'}, for "
           f"{without / with_memory:.1f} times as many multiply-adds")
