@@ -670,7 +670,7 @@ def numbers_of(data):
     return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
 
 
-def size(values):
+def magnitude(values):
     """How far numbers are from 0: the root of the mean of their squares."""
     return math.sqrt(sum([v * v for v in values]) / len(values))
 
@@ -678,7 +678,7 @@ def size(values):
 def mean_and_spread(values):
     """The mean of a list of numbers and their standard deviation."""
     mean = sum(values) / len(values)
-    return mean, size([v - mean for v in values])
+    return mean, magnitude([v - mean for v in values])
 
 
 def examine(model, contexts, targets):
@@ -703,7 +703,7 @@ def examine(model, contexts, targets):
 
 def gradient_to_data(model):
     """For the embeddings and each layer's weights: the size of their gradient over their own."""
-    return [size(numbers_of(p.grad)) / size(numbers_of(p.data))
+    return [magnitude(numbers_of(p.grad)) / magnitude(numbers_of(p.data))
             for p in model.parameters() if len(p.shape) == 2]
 
 
@@ -1202,7 +1202,7 @@ def make_parser():
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--find-lr", action="store_true",
                        help="try learning rates from 0.001 to 10 in one run of a tenth of "
-                            "--steps, at most 1000, and suggest one")
+                            "--steps, from 40 to 1000, and suggest one")
     modes.add_argument("--diagnose", action="store_true",
                        help="train, and show the health of each layer before and after")
     modes.add_argument("--by-hand", action="store_true",
