@@ -193,10 +193,12 @@ CATEGORIES = ("L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S S
 ASCII, TABLE, UNICODE = 0x80, 0x10000, 0x110000  # limits: the first number that is left out
 atoms = itertools.count()  # numbers for names
 PAST_TABLE = re.compile("[\U00010000-\U0010ffff]")
+CLASS = r"\\(?:[sS]|[pP]\{[^}]*\})"
 PART = re.compile(  # a part of a regular expression
     r"(?P<quantifier>(?:[*+?]|\{\d+(?:,\d*)?\})[+?]?)"
     r"|(?P<open>\((?:\?(?:<?[=!]|>|P?<\w+>|[\w-]*:))?)|(?P<close>\))"
-    r"|(?P<set>\[(?:\\.|[^]\\])*\])|\\[pP]\{[^}]*\}|\\.|.", re.DOTALL)
+    r"|(?P<set>\[(?:\\.|[^]\\])*\])"
+    rf"|{CLASS}|\\.|.", re.DOTALL)
 
 
 @lru_cache(maxsize=None)
@@ -235,15 +237,15 @@ def ranges_of(escape, limit):
 def translate_part(part, limit):
     r"""A set, an escape or a character of a pattern, as re has it. Raises ValueError."""
     if part.startswith("[") and len(part) > 1:
-        inside = part[1:-1]
-        if re.search(r"\[|&&|--|~~|\|\|", re.sub(r"\\.", "", inside)):
+        if re.search(r"\[|&&|--|~~|\|\|", re.sub(r"\\.", "", part[1:-1])):
             raise ValueError(f"{part} is a set made of sets, which Python does not know")
-        return "[" + re.sub(r"\\[pP]\{[^}]*\}|\\.", lambda escape: translate_part(
-            escape[0], limit).strip("[]"), inside) + "]"
-    if re.match(r"\\(?:[sS]|[pP]\{)", part):
+        return "[" + re.sub(rf"{CLASS}|\\.", lambda escape: ranges_of(
+            escape[0], limit) if re.match(CLASS, escape[0]) else translate_part(
+            escape[0], limit), part[1:-1]) + "]"
+    if re.match(CLASS, part):
         return f"[{ranges_of(part, limit)}]"
     if re.match(r"\\[A-Za-z0-9]", part) and part[1] not in "rntdDAz":
-        raise ValueError(f"{part} in it is not known here, or does not mean the same everywhere")
+        raise ValueError(f"{part} is not known here, or does not mean the same everywhere")
     # The end of the text is \Z in re, whose $ would allow a line end after it.
     return r"\Z" if part in ("$", r"\z") else part
 
@@ -292,6 +294,8 @@ def compiled(pattern, limit):
         return re.compile(rf"{translated()}|(?s:.)(?:(?!{translated()})(?s:.))*")
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"the pattern is no regular expression: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"the pattern: {error}") from None
 
 
 def pieces_of(text, pattern):
@@ -305,8 +309,8 @@ def check_text(text):
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"character {error.start} is {text[error.start]!a}, a lone surrogate: half "
-                         f"of a pair of UTF-16 and no character, so UTF-8 has no bytes for "
+        raise ValueError(f"character {error.start} is {text[error.start]!a}, a lone surrogate: "
+                         f"half of a pair of UTF-16 and no character, so UTF-8 has no bytes for "
                          f"it") from None
 
 
@@ -447,10 +451,7 @@ class Tokenizer:
         Raises ValueError for a lone surrogate, which is no character.
         """
         check_text(text)
-        if self.normal_form:
-            text = unicodedata.normalize(self.normal_form, text)
-        pieces = pieces_of(text, self.pattern)
-        return list(itertools.chain.from_iterable(map(self._memory.__getitem__, pieces)))
+        return self._encode(text)
 
     def encode(self, text, allowed_special=frozenset()):
         """The ids of a text, where those special tokens that are allowed become their ids.
@@ -458,21 +459,29 @@ class Tokenizer:
         allowed_special: a set of special tokens, or "all". Raises ValueError if the text holds
         another one, if one is allowed that there is not, or for a lone surrogate.
         """
+        check_text(text)
         if allowed_special == "all":
             allowed_special = self.special_tokens
         for token in allowed_special:
             if token not in self.special_tokens:
-                raise ValueError(f"{token!r} is allowed, but no special token of this vocabulary")
+                raise ValueError(f"{token!r} is allowed, but is no special token of this "
+                                 f"vocabulary")
         ids, start = [], 0
         for match in self._special.finditer(text):
             if match[0] not in allowed_special:
                 raise ValueError(f"the special token {match[0]!r} is in the text, at character "
-                                 f"{match.start()}: allow it with allowed_special, or take it for "
-                                 f"ordinary text with encode_ordinary")
-            ids += self.encode_ordinary(text[start:match.start()])
+                                 f"{match.start()}: allow it (allowed_special), or take it for "
+                                 f"ordinary text (encode_ordinary)")
+            ids += self._encode(text[start:match.start()])
             ids.append(self.special_tokens[match[0]])
             start = match.end()
-        return ids + self.encode_ordinary(text[start:])
+        return ids + self._encode(text[start:])
+
+    def _encode(self, text):
+        if self.normal_form:
+            text = unicodedata.normalize(self.normal_form, text)
+        pieces = pieces_of(text, self.pattern)
+        return list(itertools.chain.from_iterable(map(self._memory.__getitem__, pieces)))
 
     def decode_bytes(self, ids):
         """The bytes that the ids stand for. Raises ValueError for an id that there is not."""
@@ -520,7 +529,7 @@ class Tokenizer:
         path = os.fspath(path)
         data = read_bytes(path)
         try:
-            if data.lstrip()[:1] not in (b"{", b"["):
+            if not data.lstrip().startswith(b"{"):
                 return cls(parse_tiktoken(data), pattern or GPT4_PATTERN)
             ranks, own_pattern, *others = parse_tokenizer_json(data)
             return cls(ranks, pattern or own_pattern, *others)
@@ -530,9 +539,9 @@ class Tokenizer:
 
 def merges_for(vocab_size, special_tokens):
     """How many merges fill a vocabulary of so many tokens. Raises ValueError if it has no room."""
-    special_tokens = list(special_tokens)
-    if len(set(special_tokens)) < len(special_tokens):
-        raise ValueError("a special token is there twice")
+    for token, n in Counter(special_tokens).items():
+        if n > 1:
+            raise ValueError(f"the special token {token!r} is there twice")
     room = vocab_size - 256 - len(special_tokens)
     if room < 0:
         raise ValueError(f"a vocabulary of {vocab_size} has no room for the 256 bytes"
@@ -587,7 +596,7 @@ def read_bytes(path):
         raise ValueError(f"{path}: {error.strerror}; name a file that you can open") from None
     if not data.strip():
         raise ValueError(f"{path}: empty")
-    return data
+    return data.removeprefix(codecs.BOM_UTF8)  # a mark that some editors put in front
 
 
 def write_text(path, text):
@@ -657,13 +666,13 @@ def as_tokenizer_json(tokenizer):
         pairs = [(token[:i], token[i:]) for token in merged for i in range(1, len(token))
                  if token[:i] in ranks and token[i:] in ranks]
     vocab = {printable_name(token): ranks[token] for token in by_rank}
-    for token, i in tokenizer.special_tokens.items():
+    special = []
+    for token, i in sorted(tokenizer.special_tokens.items(), key=itemgetter(1)):
         if vocab.setdefault(token, i) != i:
             raise ValueError(f"the special token {token!r} is an ordinary one too, which "
                              f"tokenizer.json has no place for; save the ranks as .tiktoken")
-    special = [{"id": i, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
-                "normalized": False, "special": True}
-               for token, i in sorted(tokenizer.special_tokens.items(), key=itemgetter(1))]
+        special.append({"id": i, "content": token, "single_word": False, "lstrip": False,
+                        "rstrip": False, "normalized": False, "special": True})
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
                   "use_regex": False}
     # ++ after {1,3} and $ mean something else in the regular expressions of that library.
@@ -720,7 +729,8 @@ def parse_tokenizer_json(data):
     if (decoder := kind_of(root.get("decoder"))) not in (None, "ByteLevel"):
         raise ValueError(f"decoder: {decoder} is not known here, only ByteLevel")
     normal_form = parse_normalizer(root.get("normalizer"))
-    special_tokens = parse_added_tokens(root.get("added_tokens"))
+    added = root.get("added_tokens") is not None and get(root, "added_tokens", list, "this file")
+    special_tokens = parse_added_tokens(added or [])
     return parse_model(model, special_tokens), pattern, special_tokens, normal_form
 
 
@@ -769,7 +779,7 @@ def parse_pre_tokenizer(part):
 def parse_added_tokens(entries):
     """{special token: id}. They are found in a text before anything else is done to it."""
     special_tokens = {}
-    for number, entry in enumerate(entries or []):
+    for number, entry in enumerate(entries):
         where = f"added_tokens[{number}]"
         token, i = get(entry, "content", str, where), get(entry, "id", int, where)
         for name in ("lstrip", "rstrip", "single_word"):
@@ -838,8 +848,8 @@ EXAMPLES = (  # (title, what it does to a model, texts to look at)
     ("Numbers", "Digits are cut from the left, wherever the units and tens may be: to add two "
      "numbers, a model has to know what each such token is worth.",
      ("7", "77", "777", "7777", "1234567", "3.14159")),
-    ("Code", "Where much code was in the text, there are tokens for its indentation; otherwise each "
-     "blank costs one.",
+    ("Code", "Where much code was in the text, there are tokens for its indentation; otherwise "
+     "each blank costs one.",
      ("return x", "    return x", "        return x", "             return x")),
     ("A blank at the end", "A word's token begins with the blank before it. A prompt that ends in "
      "a blank has used it up, and a word without its blank is a rare sight after one.",
@@ -895,7 +905,7 @@ def columns_of(text):
 
 
 def visible(token):
-    r"""A token, given as bytes, in print: what is no character, or a command, as \x and a number."""
+    r"""A token, given as bytes, in print: what is no character or a command as \x and a number."""
     return "".join(char if char.isprintable() or char == "\n" else
                    char.encode("unicode_escape").decode()
                    for char in token.decode(errors="backslashreplace"))
@@ -1098,7 +1108,9 @@ def encode_lines(tokenizer, file, name, args):
         except UnicodeDecodeError as error:
             raise ValueError(f"{name}: not UTF-8 at byte {done + error.start}") from None
         except ValueError as error:
-            raise ValueError(f"{name}: line {number_}: {error}") from None
+            raise ValueError(f"{name}: line {number_}: {error}"
+                             + ("; here: --allow-special or --ordinary"
+                                if "special" in str(error) else "")) from None
         end = "\n" if line.endswith(b"\n") else ""
         sys.stdout.buffer.write((" ".join(map(str, ids)) + end).encode())
         sys.stdout.buffer.flush()  # whoever waits for a line shall have it
