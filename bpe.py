@@ -511,12 +511,9 @@ class Tokenizer:
         for another name, and if the file cannot be written.
         """
         path = os.fspath(path)
-        if path.endswith(".json"):
-            write_text(path, as_tokenizer_json(self))
-        elif path.endswith(".tiktoken"):
-            write_text(path, as_tiktoken(self.ranks))
-        else:
-            raise ValueError(f"{path}: the name must end in .json or .tiktoken, for its format")
+        check_output(path)
+        write_text(path, as_tokenizer_json(self) if path.endswith(".json")
+                   else as_tiktoken(self.ranks))
 
     @classmethod
     def load(cls, path, pattern=None):
@@ -542,10 +539,14 @@ def merges_for(vocab_size, special_tokens):
     for token, n in Counter(special_tokens).items():
         if n > 1:
             raise ValueError(f"the special token {token!r} is there twice")
-    room = vocab_size - 256 - len(special_tokens)
+        if not token:
+            raise ValueError("a special token is empty")
+    n_special = len(special_tokens)
+    room = vocab_size - 256 - n_special
     if room < 0:
         raise ValueError(f"a vocabulary of {vocab_size} has no room for the 256 bytes"
-                         + (f" and {len(special_tokens)} special tokens" if special_tokens else ""))
+                         + (f" and {n_special} special token{'s' * (n_special > 1)}"
+                            if n_special else ""))
     return room
 
 
@@ -599,12 +600,21 @@ def read_bytes(path):
     return data.removeprefix(codecs.BOM_UTF8)  # a mark that some editors put in front
 
 
+def check_output(path):
+    """Raises ValueError if no tokenizer can be written there, as far as one can know before."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if not path.endswith((".json", ".tiktoken")):
+        raise ValueError(f"{path}: the name must end in .json or .tiktoken, for its format")
+    if path.startswith("/dev/") or os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path}: not an ordinary file; name one to write")
+    if not os.path.isdir(folder):
+        raise ValueError(f"{path}: there is no folder {folder}; make it first")
+
+
 def write_text(path, text):
     """Write a file whole or not at all: beside it at first, then renamed. Raises ValueError."""
     target = os.path.realpath(path)  # what a link points to
     part = f"{target}.{os.getpid()}.part"
-    if path.startswith("/dev/") or os.path.exists(target) and not os.path.isfile(target):
-        raise ValueError(f"{path}: not an ordinary file; name one to write")
     try:
         try:
             with open(part, "w", encoding="utf-8") as file:
@@ -861,9 +871,9 @@ EXAMPLES = (  # (title, what it does to a model, texts to look at)
 )
 EMOJI = "🙂"
 TO_CUT = "In 2024, they'd paid $1,234.50\n    (plus   tax)."
-SAMPLE = """The model reads a batch of tokens, not letters,
-so spelling "Wednesday" is hard for it. Été, naïve,
-and 12,345 cost more than words of one syllable.
+SAMPLE = """The model reads a batch of tokens,
+no letters: to spell "Wednesday" is hard.
+Été is bytes, and 12,345 is digits.
 
     def forward(self, x):
         return self.layer(x) + x  # 🙂
@@ -1058,12 +1068,13 @@ def show_bytes_and_merges():
     ids, letters = list(text.encode()), {byte: chr(byte) for byte in text.encode()}
     print("\nthree merges")
     for new_id, pair in enumerate(learn_slowly([text.encode()], 3), start=256):
-        counts = Counter(itertools.pairwise(ids)).most_common()
-        print(f"  {''.join(map(letters.get, ids)):12}{len(ids):3} tokens; pairs: " + ", ".join(
-            f"{letters[a]}{letters[b]} {n}" for (a, b), n in counts))
+        counts = Counter(itertools.pairwise(ids))
+        in_order = sorted(counts, key=lambda pair: (-counts[pair], pair))
+        print(f"  {''.join(map(letters.get, ids)):11}{len(ids):4} tokens; pairs: " + ", ".join(
+            f"{letters[a]}{letters[b]} {counts[a, b]}" for a, b in in_order))
         ids, letters[new_id] = merge(ids, pair, new_id), names[new_id - 256]
-        print(f"  {'':12}{letters[new_id]} = {letters[pair[0]]}{letters[pair[1]]}")
-    print(f"  {''.join(map(letters.get, ids)):12}{len(ids):3} tokens")
+        print(f"  {'':11}  {letters[new_id]} = {letters[pair[0]]}{letters[pair[1]]}")
+    print(f"  {''.join(map(letters.get, ids)):11}{len(ids):4} tokens")
 
 
 def show_tour(args):
@@ -1153,14 +1164,13 @@ def decode_lines(tokenizer, file, name):
 def train_and_save(args):
     """Learns a vocabulary and writes it."""
     merges_for(args.vocab_size, args.special)
-    if not args.output.endswith((".json", ".tiktoken")):
-        raise ValueError(f"{args.output}: the name must end in .json or .tiktoken, for its format")
+    check_output(args.output)
     if args.special and args.output.endswith(".tiktoken"):
         raise ValueError(f"{args.output}: a .tiktoken file has no place for special tokens; write "
                          f"a .json file")
     texts = read_texts(args.files)
-    if any(os.path.exists(args.output) and os.path.samefile(args.output, path)
-           for path in args.files):
+    if os.path.exists(args.output) and any(os.path.samefile(args.output, path)
+                                           for path in args.files):
         raise ValueError(f"{args.output}: holds the text; name another file to write")
     tokenizer = learn_with_progress(texts, args, args.special)
     tokenizer.save(args.output)
@@ -1176,6 +1186,8 @@ def run(args):
     else:
         tokenizer = Tokenizer.load(args.tokenizer, getattr(args, "pattern", None))
         name = "standard input" if args.file == "-" else args.file
+        if args.file == "-" and sys.stdin is None:  # the shell closed it
+            raise ValueError(f"{name}: closed; name a file to read")
         try:
             file = sys.stdin.buffer if args.file == "-" else open(args.file, "rb")
         except OSError as error:

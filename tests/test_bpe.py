@@ -515,7 +515,7 @@ def test_a_text_with_too_few_pairs_says_so():
     ((257, GPT4_PATTERN, ("<a>", "<b>")),
      "a vocabulary of 257 has no room for the 256 bytes and 2 special tokens"),
     ((300, GPT4_PATTERN, ("<a>", "<a>")), "the special token '<a>' is there twice"),
-    ((300, GPT4_PATTERN, ("",)), "the token with the id 258 is empty"),
+    ((300, GPT4_PATTERN, ("",)), "a special token is empty"),
     ((300, "("), "the pattern is no regular expression: ")])
 def test_what_cannot_be_trained(args, message):
     with pytest.raises(ValueError) as caught, warnings.catch_warnings():
@@ -866,7 +866,7 @@ def test_files_that_cannot_be_read_or_written(tmp_path):
         with pytest.raises(ValueError, match=f"^{re.escape(f'{path}: {message}')}"):
             Tokenizer.load(path)
     for path, message in (("tok.txt", "the name must end in .json or .tiktoken, for its format"),
-                          ("none/tok.json", "No such file or directory; name a file that can be"),
+                          ("none/tok.json", f"there is no folder {tmp_path}/none; make it first"),
                           ("/dev/tok.json", "not an ordinary file; name one to write")):
         full = path if path.startswith("/") else str(tmp_path / path)
         with pytest.raises(ValueError, match=f"^{re.escape(f'{full}: {message}')}"):
@@ -883,3 +883,431 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="tok.json: full; name a file that can be written"):
         SMALL.save(path)
     assert os.listdir(tmp_path) == ["tok.json"] and open(path).read() == "before"
+
+
+# --- the tour and the pictures ---
+
+def test_tokens_of_a_text():
+    tokens = bpe.tokens_of(SMALL, TEXT)
+    assert b"".join(tokens) == TEXT.encode()
+    assert [SMALL.ranks[token] for token in tokens] == SMALL.encode(TEXT)
+
+
+def test_the_tour_counts_what_it_says():
+    blocks = list(bpe.tour(SMALL))
+    assert [title for title, _, _ in blocks] == [
+        "One sentence in ten languages", "Numbers", "Code", "A blank at the end", "Capitals", "Names",
+        "An emoji cut in half"]
+    assert len(bpe.SENTENCES) == 10
+    for row, (language, sentence) in zip(blocks[0][2][1:], bpe.SENTENCES.items(), strict=True):
+        n = len(SMALL.encode(sentence))
+        assert row.split() == [language, str(len(sentence)), str(n), f"{n / len(sentence):.2f}",
+                               *sentence.split()]
+    for (_, _, rows), (_, _, texts) in zip(blocks[1:-1], bpe.EXAMPLES, strict=True):
+        assert rows == [bpe.tokens_of(SMALL, text) for text in texts]
+    tokens, decoded = blocks[-1][2]
+    assert tokens == [b"\xf0\x9f", b"\x99\x82"]
+    assert decoded == "    the first 1 of these decoded: '�'"
+    *_, (_, _, (tokens, decoded)) = bpe.tour(Tokenizer(BYTES))
+    assert tokens == [b"\xf0", b"\x9f", b"\x99", b"\x82"]
+    assert decoded == "    the first 2 of these decoded: '�'"
+
+
+def test_what_is_visible():
+    assert bpe.visible("aé猫 \n".encode()) == "aé猫 \n"
+    assert bpe.visible(b"\xf0\x9f") == r"\xf0\x9f" and bpe.visible(b"\x1b[1m\t\r") == r"\x1b[1m\t\r"
+    assert bpe.visible("\u200d\u00a0".encode()) == r"\u200d\xa0"
+
+
+def test_tokens_without_colour(capsys):
+    assert bpe.draw_tokens([b"a", b" b", b"\n\n", b"\xf0\x9f"]) == "a· b·\n\n·\\xf0\\x9f"
+    assert bpe.draw_tokens([]) == ""
+
+
+def test_tokens_in_colour(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", scripts.Terminal())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    drawn = bpe.draw_tokens([b"a", b" b\n\nc", b"", b"d", b"e", b"f"])
+    assert drawn == ("\033[30;48;5;153ma\033[0m\033[30;48;5;223m b\033[0m\n\n\033[30;48;5;223mc\033[0m"
+                     "\033[30;48;5;218md\033[0m\033[30;48;5;153me\033[0m\033[30;48;5;223mf\033[0m")
+    for variable, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, value)
+            assert bpe.draw_tokens([b"a", b"b"]) == "a·b"
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\033" in bpe.draw_tokens([b"a", b"b"])
+
+
+def test_columns():
+    assert bpe.columns_of("a猫e\u0301🙂") == 6
+
+
+# --- the script ---
+
+def script(args, data=None, **kwargs):
+    """The finished process, with bytes going in and out."""
+    return subprocess.run(scripts.command("bpe.py", *args), input=data, capture_output=True,
+                          timeout=60, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def tok(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("tok") / "tok.json")
+    SMALL.save(path)
+    return path
+
+
+def test_the_script_alone_trains_and_shows():
+    done = scripts.run("bpe.py")
+    assert done.returncode == 0
+    blocks = done.stdout.split("\n\n")
+    assert blocks[0].split("\n")[1:] == ["  a   U+0061    61", "  é   U+00E9    c3 a9",
+                                         "  猫  U+732B    e7 8c ab", "  🙂  U+1F642   f0 9f 99 82"]
+    assert blocks[1] == """three merges
+  aaabdaaabac  11 tokens; pairs: aa 4, ab 2, ac 1, ba 1, bd 1, da 1
+               Z = aa
+  ZabdZabac     9 tokens; pairs: ab 2, Za 2, ac 1, ba 1, bd 1, dZ 1
+               Y = ab
+  ZYdZYac       7 tokens; pairs: ZY 2, ac 1, dZ 1, Ya 1, Yd 1
+               X = ZY
+  XdXac         5 tokens"""
+    texts = []
+    for path in sorted(glob.glob(os.path.join(scripts.ROOT, "*.*"))):
+        if path.endswith((".py", ".md", ".txt")):
+            with open(path, encoding="utf-8", newline="") as file:
+                texts.append(file.read())
+    counts = bpe.count_pieces(texts, GPT4_PATTERN)
+    merges = list(zip(bpe.learn(counts), range(1792)))
+    tokenizer = Tokenizer.from_pairs([pair for (pair, _), _ in merges])
+    lines = blocks[2].split("\n")
+    assert lines[:2] == ["learning 2048 tokens from the files of this project",
+                         f"{sum(map(len, texts))} characters, {sum(counts.values())} pieces, "
+                         f"{len(counts)} of them distinct"]
+    tokens = list(tokenizer.ranks)
+    shown = [*range(10), *range(178, 1792, 179)]
+    assert lines[2:] == [f"{256 + i:6}{n:9} times   {bpe.visible(tokens[a])!r} + "
+                         f"{bpe.visible(tokens[b])!r}" for ((a, b), n), i in merges if i in shown]
+    assert len(lines) == 22
+    assert blocks[3].split("\n") == ["how patterns cut", *(
+        f"  {name:8}" + "·".join(bpe.pieces_of(bpe.TO_CUT, pattern)).replace("\n", "\\n")
+        for name, pattern in PATTERNS.items())]
+    for block, (title, effect, rows) in zip(blocks[4:], bpe.tour(tokenizer)):
+        assert " ".join(block.split("\n")).startswith(f"{title}. {effect}")
+        assert block.split("\n")[-len(rows):] == ["  " + (row if isinstance(row, str) else
+            f"{len(row):2}  {'·'.join(map(bpe.visible, row))}") for row in rows]
+    ids = tokenizer.encode(bpe.SAMPLE)
+    assert done.stdout.split("A text with its tokens told apart\n")[1] == (
+        "·".join(map(bpe.visible, bpe.tokens_of(tokenizer, bpe.SAMPLE)))
+        + f"{len(bpe.SAMPLE)} characters, {len(bpe.SAMPLE.encode())} bytes, {len(ids)} tokens\n")
+    assert max(map(bpe.columns_of, done.stdout.split("\n"))) <= 80
+    assert "\033" not in done.stdout
+
+
+def test_the_tour_on_other_text(tmp_path, capsys):
+    path = write(tmp_path / "t.txt", "\ufeff" + TEXT)
+    bpe.main(["--data", path, "--vocab-size", "300", "--pattern", "gpt2"])
+    out = capsys.readouterr().out
+    assert f"learning 300 tokens from {path}\n{len(TEXT)} characters, " in out
+    bpe.main(["tour", "--data", path, "--vocab-size", "300", "--pattern", GPT2_PATTERN])
+    assert capsys.readouterr().out == out
+    bpe.main(["--data", path, "--vocab-size", "256"])
+    out, error = capsys.readouterr()
+    assert "times" not in out and "3  t·h·e" not in out and error.count("\n") == 1
+
+
+def test_train_writes_what_train_learns(tmp_path, capsys):
+    a, b = write(tmp_path / "a", "the cat\r\n"), write(tmp_path / "b", "the hat")
+    out = str(tmp_path / "tok.json")
+    bpe.main(["train", a, b, "-o", out, "--vocab-size", "262", "--pattern", "gpt2",
+              "--special", "<|x|>", "--special", "<|y|>"])
+    expected = Tokenizer.train(["the cat\r\n", "the hat"], 262, GPT2_PATTERN, ["<|x|>", "<|y|>"])
+    found = Tokenizer.load(out)
+    assert found.ranks == expected.ranks and found.special_tokens == expected.special_tokens
+    assert found.encode("the  cat's\n\n x") == expected.encode("the  cat's\n\n x")
+    printed, progress = capsys.readouterr()
+    assert printed == f"16 characters, 5 pieces, 4 of them distinct\n{out}: 262 tokens\n"
+    assert re.sub(r"\d+ s left", "T", progress) == (
+        "read 0.0 of 0.0 M characters\n" * 2 + "".join(f"merge {i}/4  T\n" for i in range(1, 5)))
+    path = str(tmp_path / "tok.tiktoken")
+    bpe.main(["train", a, b, "--output", path, "--vocab-size", "260"])
+    assert Tokenizer.load(path).ranks == Tokenizer.train(["the cat\r\n", "the hat"], 260).ranks
+    assert capsys.readouterr().out.endswith(f"{path}: 260 tokens\n")
+
+
+def test_train_says_when_no_pair_is_left(tmp_path, capsys):
+    out = str(tmp_path / "tok.json")
+    bpe.main(["train", write(tmp_path / "a", "ab ab"), "-o", out, "--special", "<x>"])
+    assert capsys.readouterr() == (
+        f"5 characters, 2 pieces, 2 of them distinct\n{out}: 259 tokens\n",
+        "read 0.0 of 0.0 M characters\nno pair is left after 2 of 7935 merges\n")
+
+
+@pytest.mark.parametrize("text", [TEXT, "a", "a\n", "\n", "\n\n", "", "a\r\nb\r", " a \n\x0b\x0c\x1c\u2028b\n"])
+def test_encode_and_decode_are_filters(text, tok, tmp_path):
+    encoded = script(["encode", tok], text.encode())
+    lines = encoded.stdout.decode().split("\n")
+    assert lines == [" ".join(map(str, SMALL.encode(line))) for line in text.split("\n")]
+    assert encoded.returncode == 0 and encoded.stderr == b""
+    decoded = script(["decode", tok], encoded.stdout)
+    assert decoded.stdout == text.encode() and decoded.stderr == b"" and decoded.returncode == 0
+    path = write(tmp_path / "text", text)
+    assert script(["encode", tok, path]).stdout == encoded.stdout
+    assert script(["decode", tok, write(tmp_path / "ids", encoded.stdout)]).stdout == text.encode()
+
+
+def test_filters_of_other_formats_and_patterns(tok, tmp_path):
+    ranks = str(tmp_path / "x.tiktoken")
+    SMALL.save(ranks)
+    text = "the cat's  123456\tx"
+    for args, pattern in (((), GPT4_PATTERN), (("--pattern", "gpt2"), GPT2_PATTERN),
+                          (("--pattern", r"\p{L}|\P{L}"), r"\p{L}|\P{L}")):
+        for path in (ranks, tok):
+            ids = Tokenizer(SMALL.ranks, pattern).encode(text)
+            assert script(["encode", path, *args], text.encode()).stdout.split() == [
+                str(i).encode() for i in ids]
+
+
+def test_special_tokens_on_the_command_line(tok):
+    text = b"the<|end|> cat\n<|end|>2\n"
+    done = script(["encode", tok], b"cat\n" + text)
+    assert done.returncode == 2 and done.stdout == b" ".join(
+        str(i).encode() for i in SMALL.encode("cat")) + b"\n"
+    assert done.stderr.decode().split("\n")[-2] == (
+        "bpe.py: error: standard input: line 2: the special token '<|end|>' is in the text, at "
+        "character 3: allow it (allowed_special), or take it for ordinary text (encode_ordinary); "
+        "here: --allow-special or --ordinary")
+    for flag, encode in (("--allow-special", partial(SMALL.encode, allowed_special="all")),
+                         ("--ordinary", SMALL.encode_ordinary)):
+        done = script(["encode", tok, flag], text)
+        assert done.stdout.decode() == "".join(
+            " ".join(map(str, encode(line))) + "\n" for line in text.decode().splitlines())
+        assert script(["decode", tok], done.stdout).stdout == text
+    assert script(["encode", tok, "--ordinary", "--allow-special"], text).returncode == 2
+
+
+@scripts.posix
+def test_encode_answers_line_by_line(tok):
+    process = subprocess.Popen(scripts.command("bpe.py", "encode", tok), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    for line in ("the cat", "", "猫"):
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline().decode() == " ".join(map(str, SMALL.encode(line))) + "\n"
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0 and process.stdout.read() == b""
+
+
+@scripts.posix
+def test_decode_answers_character_by_character(tok):
+    process = subprocess.Popen(scripts.command("bpe.py", "decode", tok), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    for ids, text in ((b"97 ", b"a"), (b"98\n", b"b\n"), (b"231 140 171 97 231 ", "猫a".encode()),
+                      (b"10 ", "�\n".encode()), (b"9", b""), (b"9 ", b"c")):
+        process.stdin.write(ids)
+        process.stdin.flush()
+        assert process.stdout.read(len(text)) == text  # or it waits for ever
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0 and process.stdout.read() == b""
+
+
+def test_decode_reads_ids_in_any_blanks_and_chunks(tok):
+    assert script(["decode", tok], b"  97\t98  99 \n\n 100").stdout == b"abc\n\nd"
+    assert script(["decode", tok], b"97 \r\n98\r\n").stdout == b"a\nb\n"
+    assert script(["decode", tok], b"231 140\n97").stdout == "�\na".encode()
+    ids = SMALL.encode(TEXT.replace("\n", " ")) * 500  # over several reads of 65536 bytes
+    text = " ".join(map(str, ids))
+    assert len(text) > 200_000
+    assert script(["decode", tok], text.encode()).stdout.decode() == SMALL.decode(ids)
+
+    class Chunks(io.BytesIO):
+        def read1(self, size):
+            return super().read1(1)
+
+    assert list(bpe.words_of(Chunks(b"12 345\n6"))) == [b"12", b"345", b"\n", b"6"]
+    assert list(bpe.words_of(Chunks(b"x" * 50)))[0] == b"x" * 20
+
+
+def test_show(tok, tmp_path):
+    text = "the cat<|end|>\n\n猫🦊"
+    tokens = [SMALL.decode_bytes([i]) for i in SMALL.encode(text, "all")]
+    done = script(["show", tok], text.encode())
+    assert done.stdout.decode() == (
+        "·".join(map(bpe.visible, tokens)) + f"\n18 characters, 23 bytes, {len(tokens)} tokens\n")
+    done = script(["show", tok, write(tmp_path / "t", "the\n"), "--pattern", "."])
+    assert done.stdout.decode() == "t·h·e·\n4 characters, 4 bytes, 4 tokens\n"
+
+
+@pytest.mark.parametrize("args, message", [
+    (["train", "none", "-o", "x.json"], "none: No such file or directory; name a file that you can"),
+    (["train", ".", "-o", "x.json"], ".: Is a directory; name a file that you can open"),
+    (["train", "empty", "-o", "x.json"], "empty: empty"),
+    (["train", "binary", "-o", "x.json"], "binary: not UTF-8 at byte 3; save it as UTF-8"),
+    (["train", "text", "binary", "-o", "x.json"], "binary: not UTF-8 at byte 3; save it as UTF-8"),
+    (["train", "text"], "the following arguments are required: -o/--output"),
+    (["train", "-o", "x.json"], "the following arguments are required: FILE"),
+    (["train", "text", "-o", "x.txt"], "x.txt: the name must end in .json or .tiktoken, for its"),
+    (["train", "text", "-o", "none/x.json"], "none/x.json: there is no folder "),
+    (["train", "text.json", "-o", "./text.json"], "./text.json: holds the text; name another file"),
+    (["train", "text", "-o", "x.tiktoken", "--special", "<x>"],
+     "x.tiktoken: a .tiktoken file has no place for special tokens; write a .json file"),
+    (["train", "text", "-o", "x.json", "--vocab-size", "255"],
+     "argument --vocab-size: must be a whole number from 256 to 10^9, not '255'"),
+    (["train", "text", "-o", "x.json", "--vocab-size", "many"],
+     "argument --vocab-size: must be a whole number from 256 to 10^9, not 'many'"),
+    (["train", "text", "-o", "x.json", "--vocab-size", "256", "--special", "<x>"],
+     "a vocabulary of 256 has no room for the 256 bytes and 1 special token"),
+    (["train", "text", "-o", "x.json", "--special", "<x>", "--special", "<x>"],
+     "the special token '<x>' is there twice"),
+    (["train", "text", "-o", "x.json", "--special", ""], "a special token is empty"),
+    (["train", "text", "-o", "x.json", "--pattern", "gpt5"],
+     "argument --pattern: must be gpt2, gpt4, o200k or a regular expression, not 'gpt5'"),
+    (["train", "text", "-o", "x.json", "--pattern", "(a"],
+     "the pattern is no regular expression: missing ), unterminated subpattern"),
+    (["train", "text", "-o", "x.json", "--pattern", r"\p{Han}"], r"the pattern: \p{Han} is not a"),
+    (["encode"], "the following arguments are required: TOK"),
+    (["encode", "none"], "none: No such file or directory; name a file that you can open"),
+    (["encode", "text"], "text: line 1: not a token in base64 and its rank"),
+    (["encode", "damaged.json"], "damaged.json: line 1, column 10: not JSON: Expecting value"),
+    (["encode", "tok.json", "none"], "none: No such file or directory; name a file that you can"),
+    (["encode", "tok.json", "."], ".: Is a directory; name a file that you can open"),
+    (["encode", "tok.json", "binary"], "binary: not UTF-8 at byte 3"),
+    (["encode", "tok.json", "binary2"], "binary2: not UTF-8 at byte 7"),
+    (["decode", "tok.json", "text"], "text: line 1: 'ab' is no token id"),
+    (["decode", "tok.json", "ids"],
+     "ids: line 2: 400 is no id of this vocabulary, whose ids go from 0 to 399"),
+    (["decode", "tok.json", "minus"], "minus: line 3: '-1' is no token id"),
+    (["decode", "tok.json", "long"], f"long: line 1: '{'9' * 50}' is no token id"),
+    (["show", "tok.json", "binary"], "binary: not UTF-8 at byte 3; save it as UTF-8"),
+    (["--data", "none"], "none: No such file or directory; name a file that you can open"),
+    (["--data", "empty"], "empty: empty"), (["--data", "binary"], "binary: not UTF-8 at byte 3"),
+    (["--vocab-size", "0"], "argument --vocab-size: must be a whole number from 256 to 10^9"),
+    (["tour", "text"], "unrecognized arguments: text"),
+    (["learn", "text"], "argument COMMAND: invalid choice: 'learn'"),
+    (["--colour"], "unrecognized arguments: --colour")])
+def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    files = {"empty": "\n", "binary": b"abc\xff\n", "binary2": b"abc\nab\n\xff", "text": "ab ab\n",
+             "text.json": "ab ab\n", "ids": "97\n98 400\n", "minus": "97\n\n-1", "long": "9" * 50,
+             "damaged.json": '{"model":}'}
+    for file, text in files.items():
+        write(tmp_path / file, text)
+    SMALL.save("tok.json")
+    before = {file: open(file, "rb").read() for file in os.listdir()}
+    scripts.check_refused(bpe.main, "bpe.py", args, message, capsys)
+    assert {file: open(file, "rb").read() for file in os.listdir()} == before
+
+
+def test_bad_input_is_found_before_training(tmp_path, monkeypatch, capsys):
+    path = write(tmp_path / "text", "ab ab")
+    monkeypatch.setattr(bpe, "learn", None)
+    for out in ("x.txt", "none/x.json", "."):
+        out = str(tmp_path / out)
+        scripts.check_refused(bpe.main, "bpe.py", ["train", path, "-o", out], out, capsys)
+
+
+def test_no_standard_input(tok):
+    if os.name == "posix":
+        done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&-', *scripts.command("bpe.py", "encode", tok)],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and done.stderr.endswith(
+            "bpe.py: error: standard input: closed; name a file to read\n")
+
+
+def test_help_gives_each_default(capsys):
+    for args, defaults in (([], ["tour", "train", "encode", "decode", "show"]),
+                           (["train"], ["(default: 8192)", "(default: gpt4)"]),
+                           (["tour"], ["(default: 2048)", "(default: gpt4)", "(default: the files of "
+                                       "this project)"]),
+                           (["encode"], ["(default: standard input)", "(default: as in TOK, or gpt4)"])):
+        with pytest.raises(SystemExit) as stopped:
+            bpe.main([*args, "--help"])
+        out = " ".join(capsys.readouterr().out.split())
+        assert stopped.value.code == 0 and all(text in out for text in defaults)
+
+
+def test_defaults():
+    parse = bpe.make_parser().parse_args
+    assert vars(parse(["tour"])) == {"command": "tour", "data": None, "vocab_size": 2048,
+                                     "pattern": GPT4_PATTERN}
+    assert vars(parse(["train", "a", "-o", "b"])) == {
+        "command": "train", "files": ["a"], "output": "b", "special": [], "vocab_size": 8192,
+        "pattern": GPT4_PATTERN}
+    assert vars(parse(["encode", "t"])) == {"command": "encode", "tokenizer": "t", "file": "-",
+                                            "pattern": None, "allow_special": False,
+                                            "ordinary": False}
+
+
+@scripts.posix
+def test_ctrl_c_ends_merging_and_keeps_what_is_learned(tmp_path):
+    rng = random.Random(8)
+    text = write(tmp_path / "text", " ".join("".join(rng.choices("abcdefghij", k=60))
+                                             for _ in range(30_000)))
+    out = str(tmp_path / "tok.json")
+    process = scripts.start("bpe.py", "train", text, "-o", out, "--vocab-size", "1000000",
+                            text=True, encoding="utf-8")
+    assert process.stdout.readline().startswith("1829999 characters, ")
+    while not os.path.exists(out):  # the pairs are counted before the first merge
+        process.send_signal(signal.SIGINT)
+        line = process.stderr.readline()
+        while line.startswith(("read", "merge")):
+            line = process.stderr.readline()
+        break
+    stopped = re.fullmatch(r"stopped at merge (\d+) of 999744; Ctrl-C again quits\n", line)
+    assert stopped
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in error
+    assert Tokenizer.load(out).n_vocab == 256 + int(stopped[1])
+
+
+@scripts.posix
+def test_ctrl_c_elsewhere_quits(tok, tmp_path):
+    process = subprocess.Popen(scripts.command("bpe.py", "encode", tok), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
+    process.stdin.write(b"the\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"Traceback" not in error
+
+
+@scripts.posix
+def test_a_reader_that_leaves_is_no_error(tok, tmp_path):
+    scripts.check_reader_leaves("bpe.py", ["--vocab-size", "300"])
+    text = write(tmp_path / "long", "the cat\n" * 100_000)
+    scripts.check_reader_leaves("bpe.py", ["encode", tok, text])
+    scripts.check_reader_leaves("bpe.py", ["decode", tok, write(tmp_path / "ids", "97\n" * 100_000)])
+
+
+@scripts.posix
+def test_closed_outputs(tok, tmp_path):
+    scripts.check_closed_outputs("bpe.py", ["--vocab-size", "300"])
+    scripts.check_closed_outputs("bpe.py", ["encode", tok, write(tmp_path / "a", "the\n")])
+    scripts.check_closed_outputs("bpe.py", ["decode", tok, write(tmp_path / "b", "97\n")])
+
+
+@scripts.full_disk
+def test_a_full_disk(tok, tmp_path):
+    scripts.check_full_disk("bpe.py", ["--vocab-size", "300"])
+    scripts.check_full_disk("bpe.py", ["encode", tok, write(tmp_path / "a", "the\n")])
+    scripts.check_full_disk("bpe.py", ["decode", tok, write(tmp_path / "b", "97\n")])
+
+
+def test_progress_on_a_terminal_is_one_line_rewritten(tmp_path, monkeypatch, capsys):
+    path = write(tmp_path / "text", TEXT)
+    monkeypatch.setattr(bpe.time, "monotonic", itertools.count().__next__)
+    scripts.check_progress_on_a_terminal(
+        bpe.main, ["train", path, "-o", str(tmp_path / "tok.json"), "--vocab-size", "300"],
+        "merge 44/44  0 s left", monkeypatch)
+
+
+def test_where_the_characters_cannot_be_printed():
+    done = scripts.run("bpe.py", "--vocab-size", "300", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "XdXac" in done.stdout and "Traceback" not in done.stderr
+
+
+def test_the_same_output_every_time():
+    a, b = (scripts.run("bpe.py", env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in "12")
+    assert a == b and len(a) > 3000
