@@ -1033,10 +1033,10 @@ def learn_with_progress(texts, args, special_tokens=(), shown=()):
     piece_counts = count_pieces(texts, args.pattern, lambda done: show_progress(
         f"read {done / 1e6:.1f} of {total / 1e6:.1f} M characters"))
     show_progress("", in_a_pipe=False)
-    print(f"{total} characters, {sum(piece_counts.values())} pieces, {len(piece_counts)} of them "
-          f"distinct", flush=True)
     start = last = time.monotonic()
     try:
+        print(f"{total} characters, {sum(piece_counts.values())} pieces, {len(piece_counts)} of "
+              f"them distinct", flush=True)
         for (a, b), n in itertools.islice(learn(piece_counts), n_merges):
             pairs.append((a, b))
             tokens.append(tokens[a] + tokens[b])
