@@ -23,7 +23,6 @@ Unsupervised Multitask Learners" (GPT-2, which begins with bytes).
 """
 import argparse
 import base64
-import binascii
 import codecs
 import glob
 import heapq
@@ -100,13 +99,13 @@ def ranks_of(pairs):
 
 
 # %% 3. The same, fast
-# learn_slowly looks at the whole text again for each merge. Three observations save nearly all of
-# that. A text consists of words, most of them seen before: each distinct piece is merged only once,
-# and counts as often as it occurs (in 5 MB of Python, 1,250,000 pieces are 30,000 distinct ones). A
-# merge changes only the pieces that hold its pair, and in those only the pairs beside it: the
-# counts are kept and corrected. And the most frequent pair need not be searched for: a heap has it
-# on top. A count that falls is not looked up in the heap; it is found to be out of date when it
-# comes up, and put back with what it is now.
+# learn_slowly looks at the whole text again for each merge: 256 merges over 185 KB of Python take it
+# 10 s. Most words of a text have been seen before, so let each distinct piece be there once, with a
+# count: 1.7 s (40,000 pieces are 4,200 distinct ones). A merge changes only the pieces that hold
+# its pair, and in those only the pairs beside it, so keep the counts and correct them: 0.13 s. And
+# the most frequent pair need not be searched for if a heap has it on top: 0.03 s, and the more
+# merges, the more that saves. A count that has changed is not looked up in the heap; it is found to
+# be out of date when it comes up, and put back as it is now.
 
 
 def next_pair(heap, counts):
@@ -205,11 +204,13 @@ PART = re.compile(  # a part of a regular expression
 def categories(limit):
     """All characters below limit in runs of one category: (first, last, "Lu" and so on)."""
     kinds, runs, start = list(map(unicodedata.category, map(chr, range(limit)))), [], 0
-    for blank in b"\t\n\v\f\r\x85":
-        kinds[blank:blank + 1] = ["Cc, blank"] if blank < limit else []
+    kinds[9:14] = ["Cc, blank"] * 5  # tab, line feed and the like: controls, but blanks to \s
+    kinds[0x85:0x86] = ["Cc, blank"] * (limit > 0x85)  # next line
     for kind, run in itertools.groupby(kinds):
-        runs.append((start, start := start + len(list(run)), kind))
-    return [(first, end - 1, kind) for first, end, kind in runs]
+        length = len(list(run))
+        runs.append((start, start + length - 1, kind))
+        start += length
+    return runs
 
 
 @lru_cache(maxsize=None)
