@@ -10,8 +10,8 @@ the vocabularies of GPT-2, GPT-4, Llama 3, Qwen and others.
     python bpe.py                                     train on this project's files, show what
                                                       tokens do; a few seconds
     python bpe.py train FILE... -o tok.json           learn a vocabulary (or -o tok.tiktoken)
-    python bpe.py encode tok.json FILE                a line of text to a line of ids
-    python bpe.py decode tok.json FILE                and back
+    python bpe.py encode tok.json FILE                text to ids, line by line
+    python bpe.py decode tok.json FILE                ids to text, line by line
     python bpe.py show tok.json FILE                  the text, with its tokens in colour
     python bpe.py train --help                        every option of train, and its default
 
@@ -59,15 +59,19 @@ def code_point_and_bytes(char):
 # Which tokens should there be? Begin with the bytes, find the pair of neighbours that occurs most
 # often, give it an id of its own, the next that is free, replace it everywhere, and do it again. In
 # aaabdaaabac that makes Z = aa, then Y = ab, then X = ZY: five tokens, XdXac, in place of eleven.
+# (Pairs may overlap when they are counted: aaa holds aa twice, though only one can be merged.)
 
 
 def merge(ids, pair, new_id):
     """The list ids with new_id in place of each `pair`, from left to right."""
     merged, i = [], 0
     while i < len(ids):
-        found = (ids[i], ids[i + 1]) == pair if i + 1 < len(ids) else False
-        merged.append(new_id if found else ids[i])
-        i += 2 if found else 1
+        if tuple(ids[i:i + 2]) == pair:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
     return merged
 
 
@@ -75,7 +79,7 @@ def learn_slowly(pieces, n_merges):
     """The pairs to merge, in order: the first makes the token 256, the next 257, and so on.
 
     pieces: a list of bytes; no pair reaches from one into the next. Of pairs equally frequent the
-    smallest is taken, by their ids. They are fewer than n_merges if no pair is left.
+    smallest is taken, by their ids. When no pair is left, there are fewer than n_merges.
     """
     pieces, pairs = [list(piece) for piece in pieces], []
     for new_id in range(256, 256 + n_merges):
@@ -90,7 +94,7 @@ def learn_slowly(pieces, n_merges):
 def ranks_of(pairs):
     """The vocabulary that these merges make: {token, as bytes: its id}.
 
-    The ids are also the order in which pairs are merged, hence their name, ranks.
+    An id is also a rank: the lower, the earlier is the pair merged that makes the token.
     """
     tokens = [bytes([i]) for i in range(256)]
     for left, right in pairs:
@@ -99,17 +103,17 @@ def ranks_of(pairs):
 
 
 # %% 3. The same, fast
-# learn_slowly looks at the whole text again for each merge: 256 merges over 185 KB of Python take it
-# 10 s. Most words of a text have been seen before, so let each distinct piece be there once, with a
-# count: 1.7 s (40,000 pieces are 4,200 distinct ones). A merge changes only the pieces that hold
-# its pair, and in those only the pairs beside it, so keep the counts and correct them: 0.13 s. And
-# the most frequent pair need not be searched for if a heap has it on top: 0.03 s, and the more
+# learn_slowly looks at the whole text again for each merge: it takes 10 s for 256 merges over 185 KB
+# of Python. Most words of a text have been seen before, so let each distinct piece be there once,
+# with a count: 1.7 s (40,000 pieces are 4,200 distinct ones). A merge changes only the pieces that
+# hold its pair, and in those only the pairs beside it, so keep the counts and correct them: 0.13 s.
+# And the most frequent pair need not be searched for if a heap has it on top: 0.03 s, and the more
 # merges, the more that saves. A count that has changed is not looked up in the heap; it is found to
 # be out of date when it comes up, and put back as it is now.
 
 
 def next_pair(heap, counts):
-    """Take the most frequent pair off the heap, the smallest of those; None if none is left."""
+    """Take off the heap the pair that is most frequent, of several the smallest; None if empty."""
     while heap:
         n, pair = heapq.heappop(heap)
         if -n == counts[pair]:
@@ -125,7 +129,8 @@ def learn(piece_counts):
     piece_counts: {piece, as bytes: how often it occurs}.
     """
     pieces, repeats = [list(piece) for piece in piece_counts], list(piece_counts.values())
-    counts, where = Counter(), defaultdict(set)  # of each pair: how often, and in which pieces
+    # Of each pair: how often it occurs, and in which pieces (or did: some may hold it no more).
+    counts, where = Counter(), defaultdict(set)
     for p, ids in enumerate(pieces):
         for pair in itertools.pairwise(ids):
             counts[pair] += repeats[p]
@@ -148,7 +153,7 @@ def learn(piece_counts):
                         counts[left, a] -= n
                         counts[left, new_id] += n
                         made[left, new_id].add(p)
-                    if i < len(ids) - 1:  # and to its right, (b, right) (new_id, right)
+                    if i < len(ids) - 1:  # and to its right, (b, right) has become (new_id, right)
                         right = ids[i + 1]
                         counts[b, right] -= n
                         counts[new_id, right] += n
@@ -156,14 +161,14 @@ def learn(piece_counts):
                 i += 1
         del counts[pair]
         where.update(made)
-        for pair in made:
-            if counts[pair]:  # it may be gone again, where the same pair came twice in a row
-                heapq.heappush(heap, (-counts[pair], pair))
+        for new_pair in made:
+            if counts[new_pair]:  # it may be gone again, where `pair` came twice in a row
+                heapq.heappush(heap, (-counts[new_pair], new_pair))
 
 
 # %% 4. Splitting
-# In which pieces is a text cut before anything is merged? Without any, "dog." and "dog!" and "dog?"
-# would become tokens, and frequent phrases with their blanks. So a regular expression first cuts it
+# In which pieces is a text cut before anything is merged? Uncut, "dog." and "dog!" and "dog?" would
+# become tokens, and whole phrases that are frequent. So a regular expression first cuts the text
 # into words, each with the blank before it, numbers, punctuation and blanks; no token reaches from
 # one piece into another. These are the expressions of GPT-2, GPT-4 and GPT-4o, as OpenAI publishes
 # them: \p{L} is any letter of any alphabet, \p{N} any numeral, and ++ takes all it can and gives
@@ -181,17 +186,26 @@ O200K_PATTERN = "|".join((
     r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"))
 PATTERNS = {"gpt2": GPT2_PATTERN, "gpt4": GPT4_PATTERN, "o200k": O200K_PATTERN}
 
+ASCII, BASIC, ALL = 0x80, 0x10000, 0x110000  # up to which code point a pattern is translated
+PAST_BASIC = re.compile("[\U00010000-\U0010ffff]")
+
+
+def pieces_of(text, pattern):
+    """An iterator over the pieces into which the pattern cuts the text."""
+    limit = ASCII if text.isascii() else ALL if PAST_BASIC.search(text) else BASIC
+    return map(itemgetter(0), compiled(pattern, limit).finditer(text))
+
+
 # Python's re does not know \p{L}, and its \s takes four control characters for blanks that Unicode
-# does not. Both become ranges of characters, by their categories in unicodedata. Before Python 3.11
-# it does not know ++ either: there (?=(...))\1 does the same, as what was found ahead is not tried
-# again. And re looks up a character below 65,536 in a table, but searches range by range for those
-# above: so each pattern is translated up to the highest character that a text needs, when it does.
+# does not; so the rest of this section, which is about nothing else, translates the patterns. A
+# \p{L} becomes ranges of characters, by their categories in unicodedata. Before Python 3.11 re does
+# not know ++ either: there (?=(...))\1 does the same, as what was found ahead is not tried again.
+# And re looks up a character below 65,536 in a table, but searches range by range for those above;
+# so a pattern is translated only up to where the characters of the text need it.
 
 CATEGORIES = ("L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So "
               "Z Zs Zl Zp C Cc Cf Cs Co Cn").split()
-ASCII, TABLE, UNICODE = 0x80, 0x10000, 0x110000  # limits: the first number that is left out
-atoms = itertools.count()  # numbers for names
-PAST_TABLE = re.compile("[\U00010000-\U0010ffff]")
+atoms = itertools.count()  # numbers for the groups that stand in for ++
 CLASS = r"\\(?:[sS]|[pP]\{[^}]*\})"
 PART = re.compile(  # a part of a regular expression
     r"(?P<quantifier>(?:[*+?]|\{\d+(?:,\d*)?\})[+?]?)"
@@ -231,24 +245,32 @@ def ranges_of(escape, limit):
     found = [list(runs) for inside, runs in itertools.groupby(categories(limit), holds) if inside]
     ranges = [(runs[0][0], runs[-1][1]) for runs in found]
     if not ranges:  # a set must not be empty: the last number is never given to a character
-        ranges = [(UNICODE - 1, UNICODE - 1)]
+        ranges = [(ALL - 1, ALL - 1)]
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
+
+
+def translate_escape(escape, limit):
+    r"""An escape such as \s or \n, as re has it in a set [...]. Raises ValueError."""
+    if re.match(CLASS, escape):
+        return ranges_of(escape, limit)
+    if re.match(r"\\[A-Za-z0-9]", escape) and escape[1] not in "rntdD":
+        raise ValueError(f"{escape} is not known here, or does not mean the same everywhere: there "
+                         rf"are \p{{..}}, \s, \d, \r, \n, \t and \z")
+    return escape
 
 
 def translate_part(part, limit):
     r"""A set, an escape or a character of a pattern, as re has it. Raises ValueError."""
+    if part in ("$", r"\z"):
+        return r"\Z"  # the end of the text: re's own $ would allow a line end after it
+    if re.match(CLASS, part):
+        return f"[{ranges_of(part, limit)}]"
     if part.startswith("[") and len(part) > 1:
         if re.search(r"\[|&&|--|~~|\|\|", re.sub(r"\\.", "", part[1:-1])):
             raise ValueError(f"{part} is a set made of sets, which Python does not know")
-        return "[" + re.sub(rf"{CLASS}|\\.", lambda escape: ranges_of(
-            escape[0], limit) if re.match(CLASS, escape[0]) else translate_part(
-            escape[0], limit), part[1:-1]) + "]"
-    if re.match(CLASS, part):
-        return f"[{ranges_of(part, limit)}]"
-    if re.match(r"\\[A-Za-z0-9]", part) and part[1] not in "rntdDAz":
-        raise ValueError(f"{part} is not known here, or does not mean the same everywhere")
-    # The end of the text is \Z in re, whose $ would allow a line end after it.
-    return r"\Z" if part in ("$", r"\z") else part
+        return "[" + re.sub(rf"{CLASS}|\\.", lambda escape: translate_escape(escape[0], limit),
+                            part[1:-1]) + "]"
+    return translate_escape(part, limit)
 
 
 def rewrite(pattern, translate, possessive):
@@ -284,25 +306,18 @@ def possessive(item, quantifier):
 
 @lru_cache(maxsize=None)
 def compiled(pattern, limit):
-    """The pattern for texts of characters below limit. Raises ValueError if there is none.
+    """The pattern for texts of characters below limit, or ValueError if it is none.
 
-    Whatever it leaves out of a text becomes pieces too: no text is lost.
+    What it leaves out of a text, up to where it matches again, is a piece too: no text is lost.
     """
-    def translated():
-        return rewrite(pattern, lambda part: translate_part(part, limit), possessive)
-
     try:
-        return re.compile(rf"{translated()}|(?s:.)(?:(?!{translated()})(?s:.))*")
+        found, ahead = (rewrite(pattern, lambda part: translate_part(part, limit), possessive)
+                        for _ in range(2))  # twice, for group names of their own
+        return re.compile(rf"{found}|(?s:.)(?:(?!{ahead})(?s:.))*")
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"the pattern is no regular expression: {error}") from None
     except ValueError as error:
         raise ValueError(f"the pattern: {error}") from None
-
-
-def pieces_of(text, pattern):
-    """An iterator over the pieces into which the pattern cuts the text."""
-    limit = ASCII if text.isascii() else UNICODE if PAST_TABLE.search(text) else TABLE
-    return map(itemgetter(0), compiled(pattern, limit).finditer(text))
 
 
 def check_text(text):
@@ -338,8 +353,8 @@ def count_pieces(texts, pattern, report=None):
 # which they were learned, which is that of their ids. Only pairs that are there matter, so they
 # wait in a heap, the lowest rank on top, and each merge may add two more, with the tokens to its
 # left and right. For a piece of n bytes that is some n log n steps; to look through all of it for
-# each merge would be n squared, which for a run of 100,000 letters is hours. And as words come
-# again and again, the ids of each are remembered.
+# each merge would be n squared: for a run of 100,000 letters minutes instead of half a second. And
+# as words come again and again, the ids of each are remembered.
 
 
 def merge_piece(piece, ranks, below=math.inf):
@@ -362,12 +377,14 @@ def merge_piece(piece, ranks, below=math.inf):
             heapq.heappush(heap, (ranks[pair], starts[i], k))
         if k < n and (pair := piece[i:ends[k]]) in ranks:
             heapq.heappush(heap, (ranks[pair], i, ends[k]))
-    cuts = [i for i in range(n) if ends[i]]
-    return [piece[i:ends[i]] for i in cuts]
+    return [piece[i:end] for i, end in enumerate(ends) if end]
 
 
 class Memory(dict):
-    """{piece: its ids}. A piece that is not there is encoded, and remembered if it is short."""
+    """{piece: its ids}, which encodes a piece that is not there, and keeps it if it is short.
+
+    It is a dict so that Python's own code finds the pieces that are there; that is most of them.
+    """
 
     def __init__(self, ranks, size=100_000):
         """It is emptied when it holds `size` pieces."""
@@ -390,19 +407,20 @@ class Memory(dict):
 
 # %% 6. The tokenizer
 # Some tokens are no text: "<|endoftext|>" stands between documents, others between the turns of a
-# conversation. If a user could type them, he could put words into another's mouth; so they are made
-# of text only where the caller allows it. And decoding has a trap of its own: a token may be half a
-# character, so that ids which are cut off, or invented by a model, need not be valid UTF-8.
+# conversation. Whoever could type them could put words into another's mouth; so text is turned into
+# them only where the caller allows it. Decoding has a trap too: a token may be half a character, so
+# ids that are cut off, or invented by a model, need not be valid UTF-8. And the same text may come
+# in two spellings: é is one code point, or an e and an accent that is one more. Some vocabularies
+# were learned from texts brought into a normal form, such as NFC, where it is always one.
 
 
 class Tokenizer:
     """Text to token ids and back.
 
     ranks: {token, as bytes: id}, with all 256 single bytes, under whichever ids. pattern: what
-    cuts a text into pieces. special_tokens: {string: id}. normal_form: None, or the name of a form
-    of Unicode's, such as "NFC", into which a text is brought before anything else (some
-    vocabularies were trained so); then decoding gives back that form of the text.
-    Raises ValueError for a vocabulary that cannot be: what is wrong with it is in the message.
+    cuts a text into pieces. special_tokens: {string: id}. normal_form: None, "NFC", "NFD", "NFKC"
+    or "NFKD"; with one, decoding gives back that form of the text. Raises ValueError, with what is
+    wrong, for a vocabulary, pattern or form that cannot be.
     """
 
     def __init__(self, ranks, pattern=GPT4_PATTERN, special_tokens=None, normal_form=None):
@@ -420,7 +438,7 @@ class Tokenizer:
 
     @property
     def n_vocab(self):
-        """The largest id and one: the rows that a table of embeddings needs."""
+        """The largest id plus one: how many rows a table of embeddings needs."""
         return max(self._tokens) + 1
 
     @classmethod
@@ -526,6 +544,7 @@ class Tokenizer:
         """
         path = os.fspath(path)
         data = read_bytes(path)
+        compiled(pattern or GPT4_PATTERN, ASCII)  # an error in it is not the file's
         try:
             if not data.lstrip().startswith(b"{"):
                 return cls(parse_tiktoken(data), pattern or GPT4_PATTERN)
@@ -561,9 +580,9 @@ def check_vocabulary(ranks, special_tokens):
             raise ValueError(f"the token {token!r} has the id {i!r}: not a whole number from 0")
         if isinstance(token, str):
             check_text(token)
-        if token_of.setdefault(i, token) not in (token, token.encode()
-                                                 if isinstance(token, str) else token):
-            raise ValueError(f"the tokens {token_of[i]!r} and {token!r} have the same id, {i}")
+        data = token.encode() if isinstance(token, str) else token
+        if token_of.setdefault(i, data) != data:
+            raise ValueError(f"the tokens {token_of[i]!r} and {data!r} have the same id, {i}")
     for i in range(256):
         if bytes([i]) not in ranks:
             raise ValueError(f"the byte {bytes([i])!r} has no token, so not every text could be "
@@ -572,10 +591,11 @@ def check_vocabulary(ranks, special_tokens):
 
 # %% 7. Files of real vocabularies
 # Two formats are in use. A .tiktoken file (GPT-4, Llama 3, Qwen) has a line for each token: its
-# bytes in base64, and its rank. A tokenizer.json (Hugging Face) says everything: vocabulary,
-# merges, pattern, special tokens. It is meant for tokenizers of many kinds, so whoever reads one
-# must make sure that it asks for nothing else. Its tokens are strings, with a printable character
-# in place of each byte: where Latin-1 has none, one from U+0100 on stands in; a blank is Ġ.
+# bytes in base64, and its rank; which pattern and special tokens go with them, one has to know. A
+# tokenizer.json (Hugging Face) says everything: vocabulary, merges, pattern, special tokens. It is
+# meant for tokenizers of many kinds, so whoever reads one must make sure that it asks for nothing
+# else. Its tokens are strings, with a printable character in place of each byte: where Latin-1 has
+# none, one from U+0100 on stands in; a blank is Ġ.
 
 PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]  # in Latin-1
 CHAR_OF_BYTE = {byte: chr(byte) for byte in PRINTABLE}
@@ -664,9 +684,10 @@ def parse_tiktoken(data):
 def as_tokenizer_json(tokenizer):
     """The text of a tokenizer.json.
 
-    Each merged token needs the pair that makes it. In a vocabulary that was learned, merging what
-    has a lower rank leaves just that pair. In others, which somebody has added to, it may not: then
-    all pairs are written that could make the token, and that a piece which is a token stays one.
+    It names the pair that makes each merged token. In a vocabulary that was learned, merging by
+    the lower ranks leaves just that pair of the token. In others, which somebody has added to, it
+    may not: then every pair that could make a token is written, and ignore_merges is set: a piece
+    that is itself a token is not merged at all.
     """
     ranks = tokenizer.ranks
     by_rank = sorted(ranks, key=ranks.get)
@@ -856,22 +877,22 @@ SENTENCES = {
     "Arabic": "القطة نائمة على السطح الدافئ.",
 }
 EXAMPLES = (  # (title, what it does to a model, texts to look at)
-    ("Numbers", "Digits are cut from the left, wherever the units and tens may be: to add two "
-     "numbers, a model has to know what each such token is worth.",
+    ("numbers", "Digits are cut into threes from the left (123, 456, 7), and these into the tokens "
+     "that there are: to add two numbers, a model has to know what each is worth.",
      ("7", "77", "777", "7777", "1234567", "3.14159")),
-    ("Code", "Where much code was in the text, there are tokens for its indentation; otherwise "
+    ("code", "Where much code was in the text, there are tokens for its indentation; otherwise "
      "each blank costs one.",
      ("return x", "    return x", "        return x", "             return x")),
-    ("A blank at the end", "A word's token begins with the blank before it. A prompt that ends in "
+    ("a blank at the end", "A word's token begins with the blank before it. A prompt that ends in "
      "a blank has used it up, and a word without its blank is a rare sight after one.",
      ("the same token", "the same token ")),
-    ("Capitals", "To the model these are different words, each to be learned by itself.",
+    ("capitals", "To the model these are different words, each to be learned by itself.",
      ("token", " token", "Token", " Token", "TOKEN")),
-    ("Names", "A rare one is spelled out, and its spelling is all that the model knows of it.",
+    ("names", "A rare one is spelled out, and its spelling is all that the model knows of it.",
      ("Anna", "Karpathy", "Ngozi Okonjo-Iweala")),
 )
 EMOJI = "🙂"
-TO_CUT = "In 2024, they'd paid $1,234.50\n    (plus   tax)."
+TO_CUT = "In 2024, they'd pay 1234.50\n    print(self.x)  "
 SAMPLE = """The model reads a batch of tokens,
 no letters: to spell "Wednesday" is hard.
 Été is bytes, and 12,345 is digits.
@@ -887,18 +908,18 @@ def tokens_of(tokenizer, text):
 
 
 def tour(tokenizer):
-    """Yields (title, what it does to a model, rows): a row is a list of tokens, or a string."""
+    """Yields (title, what it does to a model, rows); a row is a list of tokens, or a string."""
     rows = ["           characters  tokens  tokens a character"]
     for language, sentence in SENTENCES.items():
         n = len(tokens_of(tokenizer, sentence))
         rows.append(f"{language:10}{len(sentence):11}{n:8}{n / len(sentence):8.2f}  {sentence}")
-    yield ("One sentence in ten languages", "What a model can read at once is so many tokens, and "
+    yield ("one sentence in ten languages", "What a model can read at once is so many tokens, and "
            "tokens are what is paid for.", rows)
     for title, effect, texts in EXAMPLES:
         yield title, effect, [tokens_of(tokenizer, text) for text in texts]
     tokens = tokens_of(tokenizer, EMOJI)
     half = tokens[:len(tokens) // 2]
-    yield ("An emoji cut in half", "A model can stop within a character. What it has said by then "
+    yield ("an emoji cut in half", "A model can stop within a character. What it has said by then "
            "is no text.", [tokens, f"    the first {len(half)} of these decoded: "
                                    f"{b''.join(half).decode(errors='replace')!r}"])
 
@@ -916,7 +937,7 @@ def columns_of(text):
 
 
 def visible(token):
-    r"""A token, given as bytes, in print: what is no character or a command as \x and a number."""
+    r"""A token, given as bytes, in print: a command, or a part of a character, as \x1b or \xf0."""
     return "".join(char if char.isprintable() or char == "\n" else
                    char.encode("unicode_escape").decode()
                    for char in token.decode(errors="backslashreplace"))
@@ -938,22 +959,15 @@ def draw_tokens(tokens):
 # Nothing below is new. It reads files and options, and prints what the sections above compute.
 
 
-def number(kind, low):
-    """A type for argparse: an int or a float from `low` to 10^9."""
-    def parse(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= 10 ** 9:
-            raise argparse.ArgumentTypeError(f"must be a {'whole ' if kind is int else ''}number "
-                                             f"from {low} to 10^9, not {text!r}")
-        return value
-    return parse
+def vocab_size(text):
+    """A type for argparse: how many tokens, from 256 to 10^9."""
+    if not re.fullmatch("[0-9]{1,10}", text) or not 256 <= int(text) <= 10 ** 9:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 256 to 10^9, not {text!r}")
+    return int(text)
 
 
 def pattern_named(text):
-    """A type for argparse: the pattern of that name, or the regular expression itself."""
+    """A type for argparse: the pattern that a name stands for, or a regular expression itself."""
     if text not in PATTERNS and re.fullmatch(r"\w*", text):
         raise argparse.ArgumentTypeError(f"must be {', '.join(PATTERNS)} or a regular expression, "
                                          f"not {text!r}")
@@ -966,12 +980,12 @@ def make_parser():
                                      "Without a command it trains on this project's files, and "
                                      "shows what tokens do (tour).")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    tour_, train, encode, decode, show = (commands.add_parser(name, help=text, description=text)
+    demo, train, encode, decode, show = (commands.add_parser(name, help=text, description=text)
                                           for name, text in (
         ("tour", "train, and show what tokens do"), ("train", "learn a vocabulary from text files"),
         ("encode", "text to ids, one document a line"), ("decode", "ids to text"),
         ("show", "the text with its tokens in colour")))
-    tour_.add_argument("--data", metavar="FILE", help="UTF-8 text to train on (default: the files "
+    demo.add_argument("--data", metavar="FILE", help="UTF-8 text to train on (default: the files "
                                                       "of this project)")
     train.add_argument("files", metavar="FILE", nargs="+", help="UTF-8 text")
     train.add_argument("-o", "--output", metavar="FILE", required=True,
@@ -979,15 +993,15 @@ def make_parser():
                             "or in .tiktoken")
     train.add_argument("--special", metavar="TOKEN", action="append", default=[],
                        help="a special token to add, such as '<|endoftext|>'; may be repeated")
-    for command, size in ((tour_, 2048), (train, 8192)):
-        command.add_argument("--vocab-size", metavar="N", type=number(int, 256), default=size,
+    for command, size in ((demo, 2048), (train, 8192)):
+        command.add_argument("--vocab-size", metavar="N", type=vocab_size, default=size,
                              help=f"tokens, special ones too (default: {size})")
     for command in (encode, decode, show):
         command.add_argument("tokenizer", metavar="TOK", help="a tokenizer.json or .tiktoken file")
         command.add_argument("file", metavar="FILE", nargs="?", default="-",
                              help="what to read (default: standard input)")
-    for command in (tour_, train, encode, show):
-        default = PATTERNS["gpt4"] if command in (tour_, train) else None
+    for command in (demo, train, encode, show):
+        default = PATTERNS["gpt4"] if command in (demo, train) else None
         command.add_argument("--pattern", metavar="P", type=pattern_named, default=default,
                              help="how text is cut: gpt2, gpt4, o200k or a regular expression "
                                   f"(default: {'gpt4' if default else 'as in TOK, or gpt4'})")
@@ -1024,29 +1038,31 @@ def decoded(data, name):
         raise ValueError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
 
-def learn_with_progress(texts, args, special_tokens=(), shown=()):
+def learn_with_progress(texts, args, special_tokens=(), show_merges=False):
     """The tokenizer learned from texts; Ctrl-C ends the merging early, with what there is by then.
 
-    shown: the ids of tokens whose making is printed.
+    show_merges: print the first ten merges, and ten more on the way.
     """
     n_merges = merges_for(args.vocab_size, special_tokens)
     total, pairs, tokens = sum(map(len, texts)), [], [bytes([i]) for i in range(256)]
+    tenth = max(1, n_merges // 10)
     piece_counts = count_pieces(texts, args.pattern, lambda done: show_progress(
         f"read {done / 1e6:.1f} of {total / 1e6:.1f} M characters"))
     show_progress("", in_a_pipe=False)
     start = last = time.monotonic()
     try:
         print(f"{total} characters, {sum(piece_counts.values())} pieces, {len(piece_counts)} of "
-              f"them distinct", flush=True)
+              f"them distinct" + "\n    id    count  merged from: the first ten, and then each "
+              "tenth of the way" * show_merges, flush=True)
         for (a, b), n in itertools.islice(learn(piece_counts), n_merges):
             pairs.append((a, b))
             tokens.append(tokens[a] + tokens[b])
             now = time.monotonic()
-            if len(tokens) - 1 in shown:
+            if show_merges and (len(pairs) <= 10 or len(pairs) % tenth == 0):
                 show_progress("", in_a_pipe=False)
-                print(f"{len(tokens) - 1:6}{n:9} times   {visible(tokens[a])!r} + "
-                      f"{visible(tokens[b])!r}", flush=True)
-            if len(pairs) % max(1, n_merges // 10) == 0 or sys.stderr.isatty() and now - last > 0.1:
+                print(f"{len(tokens) - 1:6}{n:9}  {visible(tokens[a])!r} + {visible(tokens[b])!r}",
+                      flush=True)
+            if len(pairs) % tenth == 0 or sys.stderr.isatty() and now - last > 0.1:
                 left, last = (now - start) / len(pairs) * (n_merges - len(pairs)), now
                 show_progress(f"merge {len(pairs)}/{n_merges}  {left:.0f} s left")
         show_progress("", in_a_pipe=False)
@@ -1084,20 +1100,19 @@ def show_tour(args):
     own = sorted([*glob.glob("*.py", root_dir=here), *glob.glob("*.txt", root_dir=here),
                   *glob.glob("*.md", root_dir=here)])
     texts = read_texts([args.data] if args.data else [os.path.join(here, name) for name in own])
-    n_merges = merges_for(args.vocab_size, ())
     show_bytes_and_merges()
     print(f"\nlearning {args.vocab_size} tokens from {args.data or 'the files of this project'}")
-    tokenizer = learn_with_progress(texts, args, shown={256 + i for i in range(n_merges) if i < 10
-                                                        or (i + 1) % max(1, n_merges // 10) == 0})
-    print("\nhow patterns cut")
+    tokenizer = learn_with_progress(texts, args, show_merges=True)
+    print("\nhow the patterns cut a text, before any merge (␣ is a blank)")
     for name, pattern in PATTERNS.items():
-        pieces = [piece.replace("\n", "\\n") for piece in pieces_of(TO_CUT, pattern)]
-        print(f"  {name:8}{'·'.join(pieces)}")
+        pieces = "·".join(pieces_of(TO_CUT, pattern))
+        print(f"  {name:8}{pieces.replace(' ', '␣')!r}")
     for title, effect, rows in tour(tokenizer):
-        print("\n" + textwrap.fill(f"{title}. {effect}", 79))
+        print("\n" + textwrap.fill(f"{title}: {effect}", 79))
         for row in rows:
-            print("  " + (row if isinstance(row, str) else f"{len(row):2}  {draw_tokens(row)}"))
-    print("\nA text with its tokens told apart")
+            print("  " + (row if isinstance(row, str) else f"{len(row):2}  " + draw_tokens(
+                [token.replace(b" ", "␣".encode()) for token in row])))
+    print("\na text with its tokens told apart")
     show_text(tokenizer, SAMPLE)
 
 
@@ -1112,7 +1127,7 @@ def show_text(tokenizer, text):
 def encode_lines(tokenizer, file, name, args):
     """Prints a line of ids for each line of text; the last has a line end if the text's has."""
     done = 0
-    for number_, line in enumerate(file, start=1):
+    for number, line in enumerate(file, start=1):
         try:
             text = line.removesuffix(b"\n").decode()
             ids = tokenizer.encode_ordinary(text) if args.ordinary else \
@@ -1120,7 +1135,7 @@ def encode_lines(tokenizer, file, name, args):
         except UnicodeDecodeError as error:
             raise ValueError(f"{name}: not UTF-8 at byte {done + error.start}") from None
         except ValueError as error:
-            raise ValueError(f"{name}: line {number_}: {error}"
+            raise ValueError(f"{name}: line {number}: {error}"
                              + ("; here: --allow-special or --ordinary"
                                 if "special" in str(error) else "")) from None
         end = "\n" if line.endswith(b"\n") else ""
@@ -1149,22 +1164,23 @@ def token_id(word):
 
 
 def decode_lines(tokenizer, file, name):
-    """Prints the text of each line of ids, as far as its characters are whole."""
-    line = 1
-    for is_end, words in itertools.groupby(words_of(file), b"\n".__eq__):
+    """Prints the text of each line of ids, each character as soon as it is whole."""
+    out, number = sys.stdout.buffer, 1
+    for is_line_end, words in itertools.groupby(words_of(file), b"\n".__eq__):
         try:
-            if is_end:
-                line += sum(sys.stdout.buffer.write(word) for word in words)
+            if is_line_end:
+                for word in words:
+                    out.write(word)
+                    number += 1
             else:
                 for text in tokenizer.decode_stream(map(token_id, words)):
-                    sys.stdout.buffer.write(text.encode())
+                    out.write(text.encode())
         except ValueError as error:
-            raise ValueError(f"{name}: line {line}: {error}") from None
+            raise ValueError(f"{name}: line {number}: {error}") from None
 
 
 def train_and_save(args):
     """Learns a vocabulary and writes it."""
-    merges_for(args.vocab_size, args.special)
     check_output(args.output)
     if args.special and args.output.endswith(".tiktoken"):
         raise ValueError(f"{args.output}: a .tiktoken file has no place for special tokens; write "
