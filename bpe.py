@@ -103,13 +103,13 @@ def ranks_of(pairs):
 
 
 # %% 3. The same, fast
-# learn_slowly looks at the whole text again for each merge: it takes 10 s for 256 merges over 185 KB
-# of Python. Most words of a text have been seen before, so let each distinct piece be there once,
-# with a count: 1.7 s (40,000 pieces are 4,200 distinct ones). A merge changes only the pieces that
-# hold its pair, and in those only the pairs beside it, so keep the counts and correct them: 0.13 s.
-# And the most frequent pair need not be searched for if a heap has it on top: 0.03 s, and the more
-# merges, the more that saves. A count that has changed is not looked up in the heap; it is found to
-# be out of date when it comes up, and put back as it is now.
+# learn_slowly looks at the whole text again for each merge: it takes 10 s for 256 merges over 185
+# KB of Python. Most words of a text have been seen before, so let each distinct piece be there
+# once, with a count: 1.7 s (40,000 pieces are 4,200 distinct ones). A merge changes only the pieces
+# that hold its pair, and in those only the pairs beside it, so keep the counts and correct them:
+# 0.13 s. And the most frequent pair need not be searched for if a heap has it on top: 0.03 s, and
+# the more merges, the more that saves. A count that has changed is not looked up in the heap; it is
+# found to be out of date when it comes up, and put back as it is now.
 
 
 def next_pair(heap, counts):
@@ -194,6 +194,34 @@ def pieces_of(text, pattern):
     """An iterator over the pieces into which the pattern cuts the text."""
     limit = ASCII if text.isascii() else ALL if PAST_BASIC.search(text) else BASIC
     return map(itemgetter(0), compiled(pattern, limit).finditer(text))
+
+
+def check_text(text):
+    """Raises ValueError for a lone surrogate: half of a pair of UTF-16's, which is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"character {error.start} is {text[error.start]!a}, a lone surrogate: "
+                         f"half of a pair of UTF-16 and no character, so UTF-8 has no bytes for "
+                         f"it") from None
+
+
+def count_pieces(texts, pattern, report=None):
+    """{piece, as bytes: how often it occurs in the texts}, a string or an iterable of strings.
+
+    report, if given, is called every so often with the number of characters that have been read.
+    Raises ValueError for a lone surrogate.
+    """
+    counts, done = Counter(), 0
+    for text in [texts] if isinstance(texts, str) else texts:
+        check_text(text)
+        pieces = pieces_of(text, pattern)
+        while some := list(itertools.islice(pieces, 100_000)):  # all of them would take much memory
+            counts.update(some)
+            done += sum(map(len, some))
+            if report:
+                report(done)
+    return {piece.encode(): n for piece, n in counts.items()}
 
 
 # Python's re does not know \p{L}, and its \s takes four control characters for blanks that Unicode
@@ -318,34 +346,6 @@ def compiled(pattern, limit):
         raise ValueError(f"the pattern is no regular expression: {error}") from None
     except ValueError as error:
         raise ValueError(f"the pattern: {error}") from None
-
-
-def check_text(text):
-    """Raises ValueError for a lone surrogate: half of a pair of UTF-16's, which is no character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"character {error.start} is {text[error.start]!a}, a lone surrogate: "
-                         f"half of a pair of UTF-16 and no character, so UTF-8 has no bytes for "
-                         f"it") from None
-
-
-def count_pieces(texts, pattern, report=None):
-    """{piece, as bytes: how often it occurs in the texts}, a string or an iterable of strings.
-
-    report, if given, is called every so often with the number of characters that have been read.
-    Raises ValueError for a lone surrogate.
-    """
-    counts, done = Counter(), 0
-    for text in [texts] if isinstance(texts, str) else texts:
-        check_text(text)
-        pieces = pieces_of(text, pattern)
-        while some := list(itertools.islice(pieces, 100_000)):  # all of them would take much memory
-            counts.update(some)
-            done += sum(map(len, some))
-            if report:
-                report(done)
-    return {piece.encode(): n for piece, n in counts.items()}
 
 
 # %% 5. Encoding a piece
