@@ -237,7 +237,7 @@ atoms = itertools.count()  # numbers for the groups that stand in for ++
 CLASS = r"\\(?:[sS]|[pP]\{[^}]*\})"
 PART = re.compile(  # a part of a regular expression
     r"(?P<quantifier>(?:[*+?]|\{\d+(?:,\d*)?\})[+?]?)"
-    r"|(?P<open>\((?:\?(?:<?[=!]|>|P?<\w+>|[\w-]*:))?)|(?P<close>\))"
+    r"|(?P<open>\((?:\?(?:<?[=!]|>|i?:))?)|(?P<close>\))"
     r"|(?P<set>\[(?:\\.|[^]\\])*\])"
     rf"|{CLASS}|\\.|.", re.DOTALL)
 
@@ -287,10 +287,21 @@ def translate_escape(escape, limit):
     return escape
 
 
+def check_groups_and_counts(pattern):
+    """Raises ValueError for what is read as something else by one or another library."""
+    for found in PART.finditer(pattern):
+        after = pattern[found.end():found.end() + 1]
+        if found[0] == "(" and after == "?":
+            raise ValueError("of groups only (..), (?:..), (?i:..), (?>..), (?=..), (?!..), "
+                             "(?<=..) and (?<!..) are known here")
+        if found[0] == "{" or re.fullmatch(r"\{\d+\}\?", found[0]):
+            raise ValueError("of counts only {2}, {2,} and {2,3} are known here, with no ? after {2}")
+
+
 def translate_part(part, limit):
     r"""A set, an escape or a character of a pattern, as re has it. Raises ValueError."""
-    if part in ("$", r"\z"):
-        return r"\Z"  # the end of the text: re's own $ would allow a line end after it
+    if part in ("^", "$", r"\z"):  # the ends of the text: re's own $ would allow a line end after it
+        return r"\A" if part == "^" else r"\Z"
     if re.match(CLASS, part):
         return f"[{ranges_of(part, limit)}]"
     if part.startswith("[") and len(part) > 1:
@@ -339,6 +350,8 @@ def compiled(pattern, limit):
     What it leaves out of a text, up to where it matches again, is a piece too: no text is lost.
     """
     try:
+        check_text(pattern)
+        check_groups_and_counts(pattern)
         found, ahead = (rewrite(pattern, lambda part: translate_part(part, limit), possessive)
                         for _ in range(2))  # twice, for group names of their own
         return re.compile(rf"{found}|(?s:.)(?:(?!{ahead})(?s:.))*")
@@ -449,9 +462,12 @@ class Tokenizer:
         There are fewer, and a UserWarning says so, if the texts run out of pairs. Raises ValueError
         if vocab_size has no room for the bytes and the special tokens.
         """
+        if isinstance(special_tokens, str):
+            raise ValueError("special_tokens must be a list of strings, not one string")
+        special_tokens = list(special_tokens)
         n_merges = merges_for(vocab_size, special_tokens)
-        merges = itertools.islice(learn(count_pieces(texts, pattern)), n_merges)
-        tokenizer = cls.from_pairs([pair for pair, _ in merges], pattern, special_tokens)
+        merges = zip(range(n_merges), learn(count_pieces(texts, pattern)))
+        tokenizer = cls.from_pairs([pair for _, (pair, _) in merges], pattern, special_tokens)
         if tokenizer.n_vocab < vocab_size:
             warnings.warn(f"no pair is left to merge: {tokenizer.n_vocab} tokens in place of "
                           f"{vocab_size}; train on more text", stacklevel=2)
@@ -479,8 +495,7 @@ class Tokenizer:
         another one, if one is allowed that there is not, or for a lone surrogate.
         """
         check_text(text)
-        if allowed_special == "all":
-            allowed_special = self.special_tokens
+        allowed_special = set(self.special_tokens if allowed_special == "all" else allowed_special)
         for token in allowed_special:
             if token not in self.special_tokens:
                 raise ValueError(f"{token!r} is allowed, but is no special token of this "
@@ -556,6 +571,8 @@ class Tokenizer:
 
 def merges_for(vocab_size, special_tokens):
     """How many merges fill a vocabulary of so many tokens. Raises ValueError if it has no room."""
+    if not isinstance(vocab_size, int):
+        raise ValueError(f"a vocabulary of {vocab_size!r}: not a whole number")
     for token, n in Counter(special_tokens).items():
         if n > 1:
             raise ValueError(f"the special token {token!r} is there twice")
@@ -570,19 +587,25 @@ def merges_for(vocab_size, special_tokens):
     return room
 
 
+MAX_ID = 999_999_999
+
+
 def check_vocabulary(ranks, special_tokens):
     """Raises ValueError unless each token has an id of its own, and each byte a token."""
     token_of = {}
     for token, i in itertools.chain(ranks.items(), special_tokens.items()):
         if not token:
             raise ValueError(f"the token with the id {i} is empty")
-        if isinstance(i, bool) or not isinstance(i, int) or i < 0:
-            raise ValueError(f"the token {token!r} has the id {i!r}: not a whole number from 0")
+        if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i <= MAX_ID:
+            raise ValueError(f"the token {token!r} has the id {i!r}: not a whole number from 0 to "
+                             f"{MAX_ID}")
         if isinstance(token, str):
             check_text(token)
         data = token.encode() if isinstance(token, str) else token
         if token_of.setdefault(i, data) != data:
             raise ValueError(f"the tokens {token_of[i]!r} and {data!r} have the same id, {i}")
+    if wrong := [token for token in ranks if not isinstance(token, bytes)]:
+        raise ValueError(f"the token {wrong[0]!r} is not given as bytes")
     for i in range(256):
         if bytes([i]) not in ranks:
             raise ValueError(f"the byte {bytes([i])!r} has no token, so not every text could be "
@@ -630,6 +653,8 @@ def check_output(path):
         raise ValueError(f"{path}: not an ordinary file; name one to write")
     if not os.path.isdir(folder):
         raise ValueError(f"{path}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{path}: nothing can be written into its folder; name another")
 
 
 def write_text(path, text):
@@ -660,7 +685,7 @@ def parse_tiktoken(data):
                                      "tokenizer.json"),
                        (b"[PAD]", "the vocabulary of a WordPiece tokenizer, not of byte-level BPE"),
                        (b"<unk>", "a sentencepiece model, not byte-level BPE")):
-        if sign in data[:100]:
+        if sign in data:
             raise ValueError(f"this is {kind}")
     ranks, last = {}, -1
     for number, line in enumerate(data.splitlines(), start=1):
@@ -707,9 +732,9 @@ def as_tokenizer_json(tokenizer):
                         "rstrip": False, "normalized": False, "special": True})
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
                   "use_regex": False}
-    # ++ after {1,3} and $ mean something else in the regular expressions of that library.
-    pattern = rewrite(tokenizer.pattern, lambda part: r"\z" if part == "$" else part,
-                      "(?>{}{})".format)
+    # ++ after {1,3}, ^ and $ mean something else in the regular expressions of that library.
+    ends = {"^": r"\A", "$": r"\z"}
+    pattern = rewrite(tokenizer.pattern, lambda part: ends.get(part, part), "(?>{}{})".format)
     cut = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
     return json.dumps({
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": special,
@@ -751,7 +776,7 @@ def parse_tokenizer_json(data):
     model = get(root, "model", dict, "this file")
     kind = model.get("type", "BPE" if "merges" in model else "WordPiece or Unigram")
     if kind != "BPE":
-        raise ValueError(f"model: {kind}, a tokenizer of another kind than byte-level BPE")
+        raise ValueError(f"model: {kind!r}, a tokenizer of another kind than byte-level BPE")
     if model.get("byte_fallback"):
         raise ValueError("model: byte_fallback: a sentencepiece model, not byte-level BPE")
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
@@ -759,10 +784,10 @@ def parse_tokenizer_json(data):
             raise ValueError(f"model: {name} is {model[name]!r}, which is not known here")
     pattern = parse_pre_tokenizer(root.get("pre_tokenizer"))
     if (decoder := kind_of(root.get("decoder"))) not in (None, "ByteLevel"):
-        raise ValueError(f"decoder: {decoder} is not known here, only ByteLevel")
+        raise ValueError(f"decoder: {decoder!r} is not known here, only ByteLevel")
     normal_form = parse_normalizer(root.get("normalizer"))
     added = root.get("added_tokens") is not None and get(root, "added_tokens", list, "this file")
-    special_tokens = parse_added_tokens(added or [])
+    special_tokens = parse_added_tokens(added or [], normal_form)
     return parse_model(model, special_tokens), pattern, special_tokens, normal_form
 
 
@@ -783,7 +808,7 @@ def parse_normalizer(part):
     if kind_of(part) == "Sequence" and len(get(part, "normalizers", list, "normalizer")) < 2:
         part = part["normalizers"][0] if part["normalizers"] else None
     if (kind := kind_of(part)) not in (None, "NFC", "NFD", "NFKC", "NFKD"):
-        raise ValueError(f"normalizer: {kind} is not known here")
+        raise ValueError(f"normalizer: {kind!r} is not known here")
     return kind
 
 
@@ -793,7 +818,7 @@ def parse_pre_tokenizer(part):
         else [part]
     kinds = [kind_of(part) for part in parts]
     if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
-        raise ValueError(f"pre_tokenizer: {', '.join(map(str, kinds))} is not known here, only "
+        raise ValueError(f"pre_tokenizer: {', '.join(map(repr, kinds))} is not known here, only "
                          f"ByteLevel, or one Split and ByteLevel")
     if parts[-1].get("add_prefix_space", True):
         raise ValueError("pre_tokenizer: add_prefix_space, a blank before each text, is not known "
@@ -808,14 +833,14 @@ def parse_pre_tokenizer(part):
     return get(get(parts[0], "pattern", dict, "the Split"), "Regex", str, "the Split's pattern")
 
 
-def parse_added_tokens(entries):
+def parse_added_tokens(entries, normal_form):
     """{special token: id}. They are found in a text before anything else is done to it."""
     special_tokens = {}
     for number, entry in enumerate(entries):
         where = f"added_tokens[{number}]"
         token, i = get(entry, "content", str, where), get(entry, "id", int, where)
-        for name in ("lstrip", "rstrip", "single_word"):
-            if entry.get(name):
+        for name in ("lstrip", "rstrip", "single_word", "normalized"):
+            if entry.get(name) and (name != "normalized" or normal_form):
                 raise ValueError(f"{where}: {token!r}: {name} is not known here")
         if token in special_tokens:
             raise ValueError(f"{where}: {token!r} is there already")
@@ -1054,7 +1079,7 @@ def learn_with_progress(texts, args, special_tokens=(), show_merges=False):
         print(f"{total} characters, {sum(piece_counts.values())} pieces, {len(piece_counts)} of "
               f"them distinct" + "\n    id    count  merged from: the first ten, and then each "
               "tenth of the way" * show_merges, flush=True)
-        for (a, b), n in itertools.islice(learn(piece_counts), n_merges):
+        for _, ((a, b), n) in zip(range(n_merges), learn(piece_counts)):
             pairs.append((a, b))
             tokens.append(tokens[a] + tokens[b])
             now = time.monotonic()
@@ -1120,7 +1145,7 @@ def show_text(tokenizer, text):
     """The text with its tokens told apart, and how many they are."""
     ids = tokenizer.encode(text, allowed_special="all")
     drawn = draw_tokens([tokenizer.decode_bytes([i]) for i in ids])
-    print(drawn if drawn.endswith("\n") else drawn + "\n", end="")
+    print(drawn, end="\n" if drawn and not drawn.endswith("\n") else "")
     print(f"{len(text)} characters, {len(text.encode())} bytes, {len(ids)} tokens")
 
 
@@ -1189,6 +1214,8 @@ def train_and_save(args):
     if os.path.exists(args.output) and any(os.path.samefile(args.output, path)
                                            for path in args.files):
         raise ValueError(f"{args.output}: holds the text; name another file to write")
+    merges_for(args.vocab_size, args.special)
+    as_tokenizer_json(Tokenizer.from_pairs([], args.pattern, args.special))  # an error now, if any
     tokenizer = learn_with_progress(texts, args, args.special)
     tokenizer.save(args.output)
     print(f"{args.output}: {tokenizer.n_vocab} tokens")

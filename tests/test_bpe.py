@@ -219,6 +219,9 @@ def test_an_item_that_gives_nothing_back():
     assert list(bpe.pieces_of("1234567", "[0-9]{1,3}+")) == ["123", "456", "7"]
     assert list(bpe.pieces_of("12", "[0-9]{2}+2|[0-9]")) == ["1", "2"]
     assert list(bpe.pieces_of("aab", "a?+ab|a")) == ["aab"]
+    assert list(bpe.pieces_of("aaab", "a{2,}+ab|a|b")) == ["a", "a", "a", "b"]
+    assert list(bpe.pieces_of("aaab", "a{2,}?ab")) == ["aaab"]
+    assert list(bpe.pieces_of("aBb", "(?i:b)++|a(?=B)|(?<=z)a")) == ["a", "Bb"]
     assert list(bpe.pieces_of("ab", "a?+ab|a|b")) == ["a", "b"]
     assert list(bpe.pieces_of("aab", "(?>a+)b")) == ["aab"]
     assert list(bpe.pieces_of("a++", r"a\++")) == ["a++"]
@@ -261,6 +264,13 @@ def test_the_end_is_the_end_of_the_text():
         assert list(bpe.pieces_of("ba", f"b|a{end}")) == ["b", "a"]
 
 
+def test_the_beginning_is_the_beginning_of_the_text(tmp_path):
+    assert list(bpe.pieces_of("ab\nab", r"^a|\p{L}|\n")) == ["a", "b", "\n", "a", "b"]
+    assert list(bpe.pieces_of("a\na", "^a|\\na")) == ["a", "\na"]
+    split, _ = as_json(Tokenizer(BYTES, "^a$|[^$]"))["pre_tokenizer"]["pretokenizers"]
+    assert split["pattern"]["Regex"] == r"\Aa\z|[^$]"
+
+
 def test_case_is_folded_as_unicode_has_it():
     assert list(bpe.pieces_of("a'S b'ſ c'Ll", GPT4_PATTERN)) == ["a", "'S", " b", "'ſ", " c", "'Ll"]
 
@@ -284,7 +294,13 @@ def test_case_is_folded_as_unicode_has_it():
     ("[a&&b]", "the pattern: [a&&b] is a set made of sets"),
     ("[a--b]", "the pattern: [a--b] is a set made of sets"),
     ("[a~~b]", "the pattern: [a~~b] is a set made of sets"),
-    ("a\\", "the pattern is no regular expression: ")])
+    ("a\\", "the pattern is no regular expression: "),
+    ("(" * 20_000 + ")" * 20_000, "the pattern is no regular expression: "),
+    *((pattern, "the pattern: of groups only (..), (?:..), (?i:..), (?>..), (?=..), (?!..), (?<=..) "
+       "and (?<!..) are known here") for pattern in ("(?s:.)", "(?i)a", "(?P<n>a)", "(?-i:a)", "(?#a)")),
+    *((pattern, "the pattern: of counts only {2}, {2,} and {2,3} are known here, with no ? after {2}")
+      for pattern in ("a{,2}", "a{2}?", "a{,}++", "a{x}")),
+    ("\ud800", "the pattern: character 0 is '\\ud800', a lone surrogate")])
 def test_what_is_no_pattern(pattern, message):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -418,7 +434,7 @@ def test_special_tokens_only_where_allowed():
     a, b = SMALL.encode("a") + SMALL.encode("b")
     assert SMALL.encode(text, "all") == [a, 398, b, 399, 398]  # the longest first
     assert SMALL.encode(text, {"<|end|>", "<|end|>2"}) == [a, 398, b, 399, 398]
-    assert SMALL.encode("<|end|>", ["<|end|>"]) == [398]
+    assert SMALL.encode("<|end|>", iter(["<|end|>"])) == [398]
     assert SMALL.encode("no token", "all") == SMALL.encode("no token")
     ordinary = SMALL.encode_ordinary(text)
     assert not {398, 399} & set(ordinary) and SMALL.decode(ordinary) == text
@@ -493,6 +509,7 @@ def test_training():
     assert special.special_tokens == {"<b>": 257, "<a>": 258} and special.n_vocab == 259
     assert special.pattern == GPT2_PATTERN and special.ranks == {**BYTES, b"ab": 256}
     assert Tokenizer.train(iter(["ab", "ab"]), 257).ranks[b"ab"] == 256
+    assert Tokenizer.train("ab", 258, special_tokens=iter(["<x>"])).special_tokens == {"<x>": 257}
 
 
 def test_a_text_with_too_few_pairs_says_so():
@@ -516,6 +533,8 @@ def test_a_text_with_too_few_pairs_says_so():
      "a vocabulary of 257 has no room for the 256 bytes and 2 special tokens"),
     ((300, GPT4_PATTERN, ("<a>", "<a>")), "the special token '<a>' is there twice"),
     ((300, GPT4_PATTERN, ("",)), "a special token is empty"),
+    ((300, GPT4_PATTERN, "<a>"), "special_tokens must be a list of strings, not one string"),
+    ((300.0,), "a vocabulary of 300.0: not a whole number"),
     ((300, "("), "the pattern is no regular expression: ")])
 def test_what_cannot_be_trained(args, message):
     with pytest.raises(ValueError) as caught, warnings.catch_warnings():
@@ -530,9 +549,12 @@ def test_what_cannot_be_trained(args, message):
     ({**BYTES, b"ab": 5}, {}, "the tokens b'\\x05' and b'ab' have the same id, 5"),
     (BYTES, {"<x>": 97}, "the tokens b'a' and b'<x>' have the same id, 97"),
     (BYTES, {"<x>": 300, "<y>": 300}, "the tokens b'<x>' and b'<y>' have the same id, 300"),
-    ({**BYTES, b"ab": -1}, {}, "the token b'ab' has the id -1: not a whole number from 0"),
-    ({**BYTES, b"ab": 256.0}, {}, "the token b'ab' has the id 256.0: not a whole number from 0"),
-    ({**BYTES, b"ab": True}, {}, "the token b'ab' has the id True: not a whole number from 0"),
+    ({**BYTES, b"ab": -1}, {}, "the token b'ab' has the id -1: not a whole number from 0 to 999999999"),
+    ({**BYTES, b"ab": 256.0}, {}, "the token b'ab' has the id 256.0: not a whole number from 0 to 999999999"),
+    ({**BYTES, "ab": 256}, {}, "the token 'ab' is not given as bytes"),
+    ({**BYTES, b"ab": 10 ** 9}, {}, "the token b'ab' has the id 1000000000: not a whole number from 0 "
+     "to 999999999"),
+    ({**BYTES, b"ab": True}, {}, "the token b'ab' has the id True: not a whole number from 0 to 999999999"),
     (BYTES, {"": 256}, "the token with the id 256 is empty")])
 def test_vocabularies_that_cannot_be(ranks, special, message):
     with pytest.raises(ValueError) as caught:
@@ -595,6 +617,33 @@ def test_a_tiktoken_file_with_holes_and_bytes_anywhere(tmp_path):
     assert Tokenizer.load(tmp_path / "y.tiktoken").ranks == tokenizer.ranks
 
 
+def test_files_are_in_the_order_of_ids(tmp_path):
+    shuffled = list(SMALL.ranks.items())
+    random.Random(9).shuffle(shuffled)
+    special = {"<|end|>2": 399, "<|end|>": 398}
+    for end in ("json", "tiktoken"):
+        Tokenizer(dict(shuffled), GPT4_PATTERN, special).save(tmp_path / f"a.{end}")
+        SMALL.save(tmp_path / f"b.{end}")
+        assert (tmp_path / f"a.{end}").read_bytes() == (tmp_path / f"b.{end}").read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_links(tmp_path, capsys):
+    real, text = tmp_path / "real.json", tmp_path / "text"
+    real.write_text("before")
+    text.write_text("ab ab")
+    (tmp_path / "link.json").symlink_to(real)
+    SMALL.save(tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink() and Tokenizer.load(real).ranks == SMALL.ranks
+    os.mkdir(tmp_path / "there")
+    (tmp_path / "new.json").symlink_to(tmp_path / "there" / "x.json")
+    SMALL.save(tmp_path / "new.json")
+    assert os.listdir(tmp_path / "there") == ["x.json"]
+    os.link(text, tmp_path / "hard.json")
+    scripts.check_refused(bpe.main, "bpe.py", ["train", str(text), "-o", str(tmp_path / "hard.json")],
+                          "hard.json: holds the text; name another file to write", capsys)
+
+
 @pytest.mark.parametrize("pattern", PATTERNS.values())
 @pytest.mark.parametrize("form", [None, "NFC"])
 def test_a_tokenizer_json(pattern, form, tmp_path):
@@ -645,6 +694,10 @@ def test_a_vocabulary_that_no_merges_lead_to(tmp_path):
     tokenizer = Tokenizer({**BYTES, b"hello": 256, b"el": 257, b"lo": 258, b"ello": 259})
     model = as_json(tokenizer)["model"]
     assert model["ignore_merges"] is True
+    both = Tokenizer({**BYTES, b"he": 256, b"el": 257, b"hel": 258, b"xyz": 259})
+    assert as_json(both)["model"]["merges"][2:] == [["h", "el"], ["he", "l"]]
+    both.save(tmp_path / "both.json")
+    assert Tokenizer.load(tmp_path / "both.json").encode("helxyz") == both.encode("helxyz")
     assert model["merges"] == [["h", "ello"], ["e", "l"], ["l", "o"], ["el", "lo"]]
     tokenizer.save(tmp_path / "x.json")
     back = Tokenizer.load(tmp_path / "x.json")
@@ -706,7 +759,8 @@ LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
 
 
 def test_gpt2_style(tmp_path):
-    tokenizer = Tokenizer.load(write(tmp_path / "tokenizer.json", json.dumps(GPT2_STYLE)))
+    text = changed(("added_tokens/0/normalized", True))  # as GPT-2 has it; there is no normalizer
+    tokenizer = Tokenizer.load(write(tmp_path / "tokenizer.json", text))
     assert tokenizer.pattern == GPT2_PATTERN and tokenizer.special_tokens == {"<|endoftext|>": 258}
     assert tokenizer.n_vocab == 259 and len(tokenizer.ranks) == 258
     # GPT-2 has ! as 0, the blank as 220 and a as 64.
@@ -748,11 +802,11 @@ DAMAGED_JSON = [
     (json.dumps(GPT2_STYLE)[:-300], "line 1, column "),
     (json.dumps(GPT2_STYLE).replace('"he": 257', '"Ġt": 257'), "'Ġt' is there twice in one object"),
     (json.dumps(GPT2_STYLE).replace('"he"', '"\\u0120t"'), "'Ġt' is there twice in one object"),
-    (changed(("model", WORDPIECE)), "model: WordPiece, a tokenizer of another kind than byte-level"),
+    (changed(("model", WORDPIECE)), "model: 'WordPiece', a tokenizer of another kind than byte-level"),
     (changed(("model", {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]]})),
-     "model: Unigram, a tokenizer of another kind than byte-level BPE"),
-    (changed(("model", {"type": "WordLevel", "vocab": {}})), "model: WordLevel, a tokenizer of"),
-    (changed(("model", {"vocab": {}})), "model: WordPiece or Unigram, a tokenizer of another kind"),
+     "model: 'Unigram', a tokenizer of another kind than byte-level BPE"),
+    (changed(("model", {"type": "WordLevel", "vocab": {}})), "model: 'WordLevel', a tokenizer of"),
+    (changed(("model", {"vocab": {}})), "model: 'WordPiece or Unigram', a tokenizer of another kind"),
     (changed(("model/byte_fallback", True)), "model: byte_fallback: a sentencepiece model, not byte"),
     (changed(("model/dropout", 0.1)), "model: dropout is 0.1, which is not known here"),
     (changed(("model/end_of_word_suffix", "</w>")), "model: end_of_word_suffix is '</w>', which is"),
@@ -777,8 +831,9 @@ DAMAGED_JSON = [
     (changed(("model/vocab/猫", 300)), "model: vocab: '猫' is not byte-level: '猫' stands for no byte"),
     (changed(("model/vocab/a", ...)), "the byte b'a' has no token, so not every text could be"),
     (changed(("model/vocab/a", 65)), "the tokens b'a' and b'b' have the same id, 65"),
-    (changed(("model/vocab/a", -5)), "the token b'a' has the id -5: not a whole number from 0"),
-    (changed(("model/vocab/a", 1.0)), "the token b'a' has the id 1.0: not a whole number from 0"),
+    (changed(("model/vocab/a", -5)), "the token b'a' has the id -5: not a whole number from 0 to 999999999"),
+    (changed(("model/vocab/a", 10 ** 9)), "the token b'a' has the id 1000000000: not a whole number"),
+    (changed(("model/vocab/a", 1.0)), "the token b'a' has the id 1.0: not a whole number from 0 to 999999999"),
     (changed(("added_tokens/0/content", "<x>"), ("model/vocab/<|endoftext|>", ...),
              ("added_tokens/0/id", 5)), "the tokens b'&' and b'<x>' have the same id, 5"),
     (changed(("added_tokens/0/content", ...)), "added_tokens[0] has no 'content' as a tokenizer.json"),
@@ -789,18 +844,23 @@ DAMAGED_JSON = [
      "added_tokens[0]: '<|endoftext|>': rstrip is not known here"),
     (changed(("added_tokens/0/single_word", True)),
      "added_tokens[0]: '<|endoftext|>': single_word is not known here"),
+    (changed(("added_tokens/0/normalized", True), ("normalizer", {"type": "NFC"})),
+     "added_tokens[0]: '<|endoftext|>': normalized is not known here"),
+    (changed(("normalizer", {"type": "a\nb"})), "normalizer: 'a\\nb' is not known here"),
+    (changed(("pre_tokenizer", split_by("a")), ("pre_tokenizer/pretokenizers/1/use_regex", ...)),
+     "pre_tokenizer: use_regex must be true for ByteLevel alone, and false after a Split"),
     (changed(("added_tokens", [GPT2_STYLE["added_tokens"][0]] * 2)),
      "added_tokens[1]: '<|endoftext|>' is there already"),
     (changed(("added_tokens", {})), "this file has no 'added_tokens' as a tokenizer.json has it"),
     (changed(("added_tokens", 5)), "this file has no 'added_tokens' as a tokenizer.json has it"),
     (changed(("added_tokens", [3])), "added_tokens[0] has no 'content' as a tokenizer.json has it"),
-    (changed(("normalizer", {"type": "Lowercase"})), "normalizer: Lowercase is not known here"),
+    (changed(("normalizer", {"type": "Lowercase"})), "normalizer: 'Lowercase' is not known here"),
     (changed(("normalizer", "NFC")), "'NFC' has no 'type' as a tokenizer.json has it"),
     (changed(("normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}] * 2})),
-     "normalizer: Sequence is not known here"),
-    (changed(("decoder", {"type": "WordPiece"})), "decoder: WordPiece is not known here, only"),
+     "normalizer: 'Sequence' is not known here"),
+    (changed(("decoder", {"type": "WordPiece"})), "decoder: 'WordPiece' is not known here, only"),
     (changed(("pre_tokenizer", None)), "pre_tokenizer: None is not known here, only ByteLevel, or"),
-    (changed(("pre_tokenizer", {"type": "Metaspace"})), "pre_tokenizer: Metaspace is not known here"),
+    (changed(("pre_tokenizer", {"type": "Metaspace"})), "pre_tokenizer: 'Metaspace' is not known here"),
     (changed(("pre_tokenizer/add_prefix_space", True)), "pre_tokenizer: add_prefix_space, a blank"),
     (changed(("pre_tokenizer/add_prefix_space", ...)), "pre_tokenizer: add_prefix_space, a blank"),
     (changed(("pre_tokenizer/use_regex", False)), "pre_tokenizer: use_regex must be true for"),
@@ -814,7 +874,7 @@ DAMAGED_JSON = [
                                                 {"String": "a"})),
      "the Split's pattern has no 'Regex' as a tokenizer.json has it"),
     (changed(("pre_tokenizer", split_by("a")), ("pre_tokenizer/pretokenizers/1", ...)),
-     "pre_tokenizer: Split is not known here"),
+     "pre_tokenizer: 'Split' is not known here"),
     (changed(("pre_tokenizer", split_by("(a"))), "the pattern is no regular expression: "),
     (changed(("pre_tokenizer", split_by(r"\p{Han}"))), "the pattern: \\p{Han} is not a category"),
 ]
@@ -940,7 +1000,7 @@ def test_tokens_in_colour(monkeypatch):
 
 
 def test_columns():
-    assert bpe.columns_of("a猫e\u0301🙂") == 6
+    assert bpe.columns_of("a猫e\u0301🙂\u20dd\uff21") == 8
 
 
 # --- the script ---
@@ -1135,6 +1195,7 @@ def test_show(tok, tmp_path):
     done = script(["show", tok], text.encode())
     assert done.stdout.decode() == (
         "·".join(map(bpe.visible, tokens)) + f"\n18 characters, 23 bytes, {len(tokens)} tokens\n")
+    assert script(["show", tok], b"").stdout == b"0 characters, 0 bytes, 0 tokens\n"
     done = script(["show", tok, write(tmp_path / "t", "the\n"), "--pattern", "."])
     assert done.stdout.decode() == "t·h·e·\n4 characters, 4 bytes, 4 tokens\n"
 
@@ -1180,6 +1241,9 @@ def test_show(tok, tmp_path):
      "ids: line 2: 400 is no id of this vocabulary, whose ids go from 0 to 399"),
     (["decode", "tok.json", "minus"], "minus: line 3: '-1' is no token id"),
     (["decode", "tok.json", "long"], f"long: line 1: '{'9' * 50}' is no token id"),
+    (["decode", "tok.json", "big"], "big: line 1: 123456789012 is no id of this vocabulary, whose ids"),
+    (["train", "text", "-o", "x.json", "--special", "a"], "the special token 'a' is an ordinary one"),
+    (["train", "text", "-o", "x.json", "--pattern", "\ud800\u00e9("], "the pattern: character 0 is"),
     (["show", "tok.json", "binary"], "binary: not UTF-8 at byte 3; save it as UTF-8"),
     (["--data", "none"], "none: No such file or directory; name a file that you can open"),
     (["--data", "empty"], "empty: empty"), (["--data", "binary"], "binary: not UTF-8 at byte 3"),
@@ -1190,7 +1254,7 @@ def test_show(tok, tmp_path):
 def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     files = {"empty": "\n", "binary": b"abc\xff\n", "binary2": b"abc\nab\n\xff", "text": "ab ab\n",
-             "text.json": "ab ab\n", "ids": "97\n98 400\n", "minus": "97\n\n-1", "long": "9" * 50,
+             "text.json": "ab ab\n", "ids": "97\n98 400\n", "minus": "97\n\n-1", "long": "9" * 50, "big": "123456789012",
              "damaged.json": '{"model":}'}
     for file, text in files.items():
         write(tmp_path / file, text)
@@ -1203,6 +1267,10 @@ def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
 def test_bad_input_is_found_before_training(tmp_path, monkeypatch, capsys):
     path = write(tmp_path / "text", "ab ab")
     monkeypatch.setattr(bpe, "learn", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(bpe.os, "access", lambda *_: False)
+        scripts.check_refused(bpe.main, "bpe.py", ["train", path, "-o", str(tmp_path / "x.json")],
+                              "x.json: nothing can be written into its folder; name another", capsys)
     for out in ("x.txt", "none/x.json", "."):
         out = str(tmp_path / out)
         scripts.check_refused(bpe.main, "bpe.py", ["train", path, "-o", out], out, capsys)
