@@ -295,7 +295,8 @@ def check_groups_and_counts(pattern):
             raise ValueError("of groups only (..), (?:..), (?i:..), (?>..), (?=..), (?!..), "
                              "(?<=..) and (?<!..) are known here")
         if found[0] == "{" or re.fullmatch(r"\{\d+\}\?", found[0]):
-            raise ValueError("of counts only {2}, {2,} and {2,3} are known here, with no ? after {2}")
+            raise ValueError("of counts only {2}, {2,} and {2,3} are known here, with no ? after "
+                             "{2}")
 
 
 def translate_part(part, limit):
