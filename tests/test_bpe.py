@@ -187,13 +187,25 @@ def test_pieces_of_each_pattern(name, pieces):
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_pattern_cuts_alike_whatever_it_was_translated_up_to(name):
     rng = random.Random(1)
-    compiled = {limit: bpe.compiled(PATTERNS[name], limit) for limit in (0x80, 0x10000, 0x110000)}
-    for limit, pattern in compiled.items():
-        for _ in range(100):
-            text = "".join(c for c in characters(rng, 60) if ord(c) < limit)
-            cut = [match[0] for match in pattern.finditer(text)]
-            assert cut == [match[0] for match in compiled[0x110000].finditer(text)]
-            assert cut == list(bpe.pieces_of(text, PATTERNS[name])) and "".join(cut) == text
+    pools = {bpe.ASCII: [*range(0x80)], bpe.COMMON: [*range(0xD800), *range(0x1F000, 0x1FB00)],
+             bpe.ALL: [*range(0x80), *range(0x10000, 0x20000), *range(0xE0000, 0xE0200), 0x10FFFF]}
+    everything = bpe.compiled(PATTERNS[name], bpe.ALL)
+    for limit, pool in pools.items():
+        for part in (pool, pool[-0xB00:], [*pool[:0x80], pool[-1]]):
+            for _ in range(50):
+                text = "".join(map(chr, rng.choices(part, k=60)))
+                cut = [match[0] for match in bpe.compiled(PATTERNS[name], limit).finditer(text)]
+                assert cut == [match[0] for match in everything.finditer(text)]
+                assert cut == list(bpe.pieces_of(text, PATTERNS[name])) and "".join(cut) == text
+
+
+def test_which_translation_a_text_gets(monkeypatch):
+    asked = []
+    monkeypatch.setattr(bpe, "compiled", lambda pattern, limit: asked.append(limit) or re.compile("."))
+    for text in ("a\x7f", "", "a\x80", "\uffff", "\U0001f000", "\U0001faff", "\U00010000", "\U0001efff",
+                 "\U0001fb00", "\U0010ffff"):
+        bpe.pieces_of(text, GPT4_PATTERN)
+    assert asked == [bpe.ASCII] * 2 + [bpe.COMMON] * 4 + [bpe.ALL] * 4
 
 
 @pytest.mark.parametrize("name", PATTERNS)
@@ -236,8 +248,9 @@ def test_an_item_that_gives_nothing_back():
     (r"\s", lambda kind, char: char.isspace() and char not in "\x1c\x1d\x1e\x1f"),
     (r"\S", lambda kind, char: not char.isspace() or char in "\x1c\x1d\x1e\x1f")])
 def test_classes_of_characters(escape, inside):
-    for limit in (0x80, 0x3000, 0x110000):
-        text = "".join(map(chr, range(limit)))
+    for limit in (bpe.ASCII, 0x3000, bpe.COMMON, bpe.ALL):
+        text = "".join(chr(code) for code in range(limit)
+                       if limit != bpe.COMMON or not 0x10000 <= code < 0x1F000)
         found = [inside(unicodedata.category(char), char) for char in text]
         expected = "".join(itertools.compress(text, found))
         others = "".join(itertools.compress(text, map(operator.not_, found)))
@@ -385,8 +398,8 @@ def test_the_memory_is_bounded():
 
 def test_round_trip_of_random_strings():
     rng = random.Random(4)
-    for k in range(20_000):
-        text = characters(rng, rng.randrange(12))
+    for k in range(100_000):
+        text = characters(rng, rng.randrange(6))
         ids = SMALL.encode_ordinary(text)
         assert SMALL.decode(ids) == text
         if k % 100 == 0:
