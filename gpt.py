@@ -18,17 +18,23 @@ Papers: Vaswani et al. 2017, "Attention Is All You Need"; Radford et al. 2019, "
 Unsupervised Multitask Learners" (GPT-2); Ba et al. 2016, "Layer Normalization"; Hendrycks and
 Gimpel 2016, "Gaussian Error Linear Units"; Press and Wolf 2017, "Using the Output Embedding to
 Improve Language Models"; Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization";
-Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization".
+Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization"; Holtzman et al. 2020, "The
+Curious Case of Neural Text Degeneration" (top_p).
 """
 import argparse
+import json
 import math
 import operator
 import os
 import random
+import re
 import shutil
+import struct
 import sys
 import time
 import unicodedata
+import warnings
+from array import array
 
 # %% 1. Data
 # A network knows only numbers, so text becomes token ids: here each character is a token. One more
@@ -53,7 +59,10 @@ def read_text(path):
 
 
 class CharTokenizer:
-    """Text to token ids and back, with a token for each character that occurs in `text`."""
+    """Text to token ids and back, with a token for each character that occurs in `text`.
+
+    (bpe.py has the tokens that real models use. Text comes from there as ids: see --ids.)
+    """
 
     def __init__(self, text):
         self.chars = sorted(set(text))
@@ -79,34 +88,44 @@ def split(items):
     return items[2 * tenth:], items[:tenth], items[tenth:2 * tenth]
 
 
-def load(path, block_size, seed, stream=False):
+def windows(ids, block_size, seed):
+    """Examples from one long list of ids: each begins where the one before ended."""
+    parts = [[part[i:i + block_size + 1] for i in range(0, len(part) - block_size, block_size)]
+             for part in split(ids)]
+    random.Random(seed).shuffle(parts[0])
+    return dict(zip(("train", "dev", "test"), parts))
+
+
+def between_boundaries(documents, boundary, block_size, seed):
+    """Examples from lists of ids, shuffled: each between two boundaries, and cut if too long."""
+    random.Random(seed).shuffle(documents)
+    return dict(zip(("train", "dev", "test"), (
+        [[boundary, *ids, boundary][:block_size + 1] for ids in part] for part in split(documents))))
+
+
+def load(path, block_size, seed, stream=False, tokenizer=None):
     """The tokenizer of a text file, and a dict of its examples: "train", "dev" and "test".
 
     An example is a list of ids. All but the last are inputs, and the target for each is the id that
     comes next; at most block_size are inputs, what is longer is cut. An example is a line of the
     file between two boundaries, the lines shuffled; or, from one long text (stream), a window that
-    begins where the one before ended, without boundaries, those to train on shuffled. Raises
-    ValueError if the file is no text, or too short.
+    begins where the one before ended, without boundaries, those to train on shuffled. A tokenizer
+    is made if none is given. Raises ValueError if the file is no text, too short, or has a
+    character that the given tokenizer does not know.
     """
     text = read_text(path)
+    documents = [line.strip() for line in text.split("\n") if line.strip()]
+    if stream and len(text) < 10 * (block_size + 1):
+        raise ValueError(f"{path}: {len(text)} characters are too few, as a tenth of them must "
+                         f"fill a window of {block_size + 1}: add text or lower --block-size")
+    if not stream and len(documents) < 3:
+        raise ValueError(f"{path}: {len(documents)} documents are too few: train, dev and test "
+                         f"need one each; put one document on each line")
+    tokenizer = tokenizer or CharTokenizer(text if stream else "".join(documents))
     if stream:
-        if len(text) < 10 * (block_size + 1):
-            raise ValueError(f"{path}: {len(text)} characters are too few, as a tenth of them must "
-                             f"fill a window of {block_size + 1}: add text or lower --block-size")
-        tokenizer = CharTokenizer(text)
-        parts = [[ids[i:i + block_size + 1] for i in range(0, len(ids) - block_size, block_size)]
-                 for ids in map(tokenizer.encode, split(text))]
-        random.Random(seed).shuffle(parts[0])
-    else:
-        documents = [line.strip() for line in text.split("\n") if line.strip()]
-        if len(documents) < 3:
-            raise ValueError(f"{path}: {len(documents)} documents are too few: train, dev and test "
-                             f"need one each; put one document on each line")
-        random.Random(seed).shuffle(documents)
-        tokenizer = CharTokenizer("".join(documents))
-        parts = [[[BOUNDARY, *tokenizer.encode(document), BOUNDARY][:block_size + 1]
-                  for document in part] for part in split(documents)]
-    return tokenizer, dict(zip(("train", "dev", "test"), parts))
+        return tokenizer, windows(tokenizer.encode(text), block_size, seed)
+    return tokenizer, between_boundaries(list(map(tokenizer.encode, documents)), BOUNDARY,
+                                         block_size, seed)
 
 
 # %% 2. A tensor that knows where it came from
@@ -386,12 +405,35 @@ def attention(qkv, n_head, lengths, maps=None):
 # that nothing is learned by heart; in less than three passes over the data there is little danger.
 
 
-class GPT:
-    """GPT-2 (Radford et al. 2019), its parameters in a dict under the names that they have there.
+def check_finite(numbers):
+    """Raises FloatingPointError if their sum is infinite or no number."""
+    if not math.isfinite(sum(numbers)):
+        raise FloatingPointError("the loss turned into NaN, as the steps were too large; "
+                                 "try a smaller --lr")
 
-    h.0 is the first block; c_attn makes queries, keys and values, c_fc is the first layer of the
-    MLP; both c_proj lead back to the stream; ln_1, ln_2 and ln_f, the final one, are layer norms.
+
+def shapes_of(vocab_size, block_size, n_layer, n_embd):
+    """{name: shape} of all parameters of a GPT-2.
+
+    wte embeds tokens, wpe positions; h.0 is the first block; c_attn makes queries, keys and values,
+    c_fc is the first layer of the MLP; both c_proj lead back to the stream; ln_1, ln_2 and ln_f,
+    the final one, are layer norms.
     """
+    shapes = {"wte.weight": (vocab_size, n_embd), "wpe.weight": (block_size, n_embd)}
+    for i in range(n_layer):
+        for name, n_in, n_out in (("attn.c_attn", n_embd, 3 * n_embd),
+                                  ("attn.c_proj", n_embd, n_embd),
+                                  ("mlp.c_fc", n_embd, 4 * n_embd),
+                                  ("mlp.c_proj", 4 * n_embd, n_embd)):
+            shapes[f"h.{i}.{name}.weight"] = (n_in, n_out)
+            shapes[f"h.{i}.{name}.bias"] = (n_out,)
+    for name in [f"h.{i}.ln_{j}" for i in range(n_layer) for j in (1, 2)] + ["ln_f"]:
+        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (n_embd,)
+    return shapes
+
+
+class GPT:
+    """GPT-2 (Radford et al. 2019), its parameters in a dict under the names that they have there."""
 
     def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd, seed):
         """Random weights. Raises ValueError for a size below 1, or n_embd no multiple of n_head.
@@ -414,19 +456,16 @@ class GPT:
             return Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
 
         std = 0.02 * math.sqrt(768 / n_embd)
-        self.params = {"wte.weight": normal(vocab_size, n_embd, n_embd ** -0.5),  # t for token
-                       "wpe.weight": normal(block_size, n_embd, n_embd ** -0.5)}  # p for position
-        for i in range(n_layer):
-            for name, n_in, n_out in (("attn.c_attn", n_embd, 3 * n_embd),
-                                      ("attn.c_proj", n_embd, n_embd),
-                                      ("mlp.c_fc", n_embd, 4 * n_embd),
-                                      ("mlp.c_proj", 4 * n_embd, n_embd)):
-                shrink = math.sqrt(2 * n_layer) if name.endswith("c_proj") else 1
-                self.params[f"h.{i}.{name}.weight"] = normal(n_in, n_out, std / shrink)
-                self.params[f"h.{i}.{name}.bias"] = Tensor([0.0] * n_out)
-        for name in [f"h.{i}.ln_{j}" for i in range(n_layer) for j in (1, 2)] + ["ln_f"]:
-            self.params[f"{name}.weight"] = Tensor([1.0] * n_embd)
-            self.params[f"{name}.bias"] = Tensor([0.0] * n_embd)
+        self.params = {}
+        for name, shape in shapes_of(vocab_size, block_size, n_layer, n_embd).items():
+            if is_linear(name, shape):
+                shrink = math.sqrt(2 * n_layer) if "c_proj" in name else 1
+                self.params[name] = normal(*shape, std / shrink)
+            elif len(shape) == 2:
+                self.params[name] = normal(*shape, n_embd ** -0.5)
+            else:  # layer norms begin by changing nothing
+                scale = "ln_" in name and name.endswith("weight")
+                self.params[name] = Tensor([float(scale)] * shape[0])
 
     def state_dict(self):
         """GPT-2's parameter names, each with its Tensor."""
@@ -467,34 +506,24 @@ class GPT:
             m = gelu(linear(m, *layer(f"h.{i}.mlp.c_fc")))                  # (N, 4 * n_embd)
             x = x + linear(m, *layer(f"h.{i}.mlp.c_proj"))                  # (N, n_embd)
         logits = linear(layer_norm(x, *layer("ln_f")), wte.T)               # (N, vocab_size)
-        if not math.isfinite(sum(map(sum, logits.data))):
-            raise FloatingPointError("the loss turned into NaN, as the steps were too large; "
-                                     "try a smaller --lr")
+        check_finite(map(sum, logits.data))
         return logits
 
-    def generate(self, ids, max_new_tokens, temperature=1.0, top_k=None, rng=random, stop=None):
-        """The list of ids, continued by at most max_new_tokens tokens.
+    def generate(self, ids, max_new_tokens, temperature=1.0, top_k=None, rng=random, stop=None,
+                 top_p=1.0):
+        """The list of ids, continued by at most max_new_tokens tokens: see Decoder.generate."""
+        return [*ids, *Decoder(self.params_by_column(), self.n_head, self.block_size).generate(
+            ids, max_new_tokens, temperature, top_k, top_p, rng, stop)]
 
-        Each new token is drawn from the model's probabilities. temperature divides the logits:
-        below 1 the likely becomes likelier, at 0 only the likeliest is taken. top_k leaves only the
-        k likeliest to draw from. Past block_size the model looks at the last block_size ids. The
-        token `stop`, once drawn, ends the list and is not in it. Raises ValueError for a
-        temperature below 0 or a top_k below 1.
-        """
-        if not temperature >= 0 or top_k is not None and top_k < 1:
-            raise ValueError(f"temperature {temperature} is below 0 or top_k {top_k} below 1")
-        ids = list(ids)
-        for _ in range(max_new_tokens):
-            logits = self(ids[-self.block_size:]).data[-1]
-            likeliest = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
-            token = top = likeliest[0]
-            if temperature > 0:  # less the top logit: however small the temperature, no inf - inf
-                probs = softmax([(logits[i] - logits[top]) / temperature for i in likeliest])
-                token = rng.choices(likeliest, probs)[0]
-            if token == stop:
-                break
-            ids.append(token)
-        return ids
+    def params_by_column(self):
+        """The parameters as plain numbers, the matrices of linear layers turned on their side."""
+        return {name: transpose(p.data) if is_linear(name, p.shape) else p.data
+                for name, p in self.params.items()}
+
+
+def is_linear(name, shape):
+    """Whether the parameter is the matrix of a linear layer; the other matrices are embeddings."""
+    return len(shape) == 2 and name not in ("wte.weight", "wpe.weight")
 
 
 # %% 7. Loss
@@ -603,14 +632,15 @@ def learning_rate(step, steps, peak, warmup):
     return peak * min((step + 1) / (warmup + 1), (steps - step) / (steps - warmup))
 
 
-def train(model, examples, steps, batch_size, lr, weight_decay):
+def train(model, examples, steps, batch_size, lr, weight_decay, optimizer=None):
     """Train the model, yielding each step's loss in nats a token.
 
-    The examples are taken in turn, over and over; they should have been shuffled.
+    The examples are taken in turn, over and over; they should have been shuffled. With the
+    optimizer of a training that was broken off, it goes on at the step that is next.
     """
     params = model.parameters()
-    optimizer = AdamW(params, weight_decay=weight_decay)
-    for step in range(steps):
+    optimizer = optimizer or AdamW(params, weight_decay=weight_decay)
+    for step in range(optimizer.steps, steps):
         batch = range(step * batch_size, (step + 1) * batch_size)
         loss = loss_of(model, [examples[i % len(examples)] for i in batch])
         loss.backward()
@@ -635,7 +665,490 @@ def evaluate(model, examples, batch_size=64):
     return total / count
 
 
-# %% 10. Pictures
+# %% 10. Generation with a memory
+# To write one more token, must the network read the whole text again? What it has made of the
+# earlier tokens does not change, as none of them sees a later one; and the new one asks of them
+# only their keys and values. So these are kept, and each token costs one row through the network
+# instead of all. Nothing is differentiated here, so plain numbers will do, in any sequence: lists,
+# or the arrays in which 124 million weights fit into memory. Which token comes next is drawn from
+# the probabilities; as many unlikely tokens together are not that unlikely, text gets better if
+# only the likeliest may be drawn: the top_k, or those that together have the probability top_p.
+
+dot = getattr(math, "sumprod", None) or (lambda a, b: sum(map(operator.mul, a, b)))
+
+
+def choose(logits, temperature, top_k, top_p, rng):
+    """A token drawn from the logits, as Decoder.generate says."""
+    likeliest = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
+    top = likeliest[0]
+    if temperature == 0:
+        return top
+    # Less the top logit: however small the temperature, that is no inf - inf.
+    probs = softmax([(logits[i] - logits[top]) / temperature for i in likeliest])
+    n = total = 0
+    while n < len(probs) and total < top_p:
+        total += probs[n]
+        n += 1
+    return rng.choices(likeliest[:n], probs[:n])[0]
+
+
+class Decoder:
+    """The network of GPT, one token at a time: it remembers the keys and values of those before.
+
+    params: {name: numbers} under GPT-2's names. Embeddings are given row by row; the matrices of
+    linear layers column by column, so that what is multiplied lies together.
+    """
+
+    def __init__(self, params, n_head, block_size, eps=1e-5):
+        self.params, self.n_head, self.block_size, self.eps = params, n_head, block_size, eps
+        self.n_layer = sum(name.endswith("ln_1.weight") for name in params)
+        self.forget()
+
+    def forget(self):
+        """Begin a new text."""
+        n_embd = len(self.params["ln_f.weight"])
+        self.length = 0  # how many tokens it has read
+        self.keys = [[[] for _ in range(self.n_head)] for _ in range(self.n_layer)]  # (size) each
+        self.values = [[[] for _ in range(n_embd)] for _ in range(self.n_layer)]  # by channel
+
+    def linear(self, x, name):
+        """x (n_in) through the linear layer of that name -> (n_out)."""
+        columns, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
+        return [dot(x, column) + b for column, b in zip(columns, bias)]
+
+    def norm(self, x, name):
+        """x (n_embd) through the layer norm of that name."""
+        weight, bias = (Tensor(self.params[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return layer_norm(Tensor([x]), weight, bias, self.eps).data[0]
+
+    def attention(self, i, qkv):
+        """Attention in block i: the new token, qkv (3 * n_embd), looks at all so far -> (n_embd)."""
+        n_embd = len(qkv) // 3
+        size, mixed = n_embd // self.n_head, []
+        for channel, value in zip(self.values[i], qkv[2 * n_embd:]):
+            channel.append(value)
+        for head, keys in enumerate(self.keys[i]):
+            c = head * size  # where the head's channels begin
+            query = qkv[c:c + size]
+            keys.append(qkv[n_embd + c:n_embd + c + size])
+            weights = softmax([dot(query, key) / math.sqrt(size) for key in keys])
+            mixed += [dot(weights, channel) for channel in self.values[i][c:c + size]]
+        return mixed
+
+    def read(self, token):
+        """Take in one token: the row that the network makes of it (n_embd)."""
+        x = list(map(operator.add, self.params["wte.weight"][token],
+                     self.params["wpe.weight"][self.length]))
+        for i in range(self.n_layer):
+            qkv = self.linear(self.norm(x, f"h.{i}.ln_1"), f"h.{i}.attn.c_attn")
+            x = add(x, self.linear(self.attention(i, qkv), f"h.{i}.attn.c_proj"))
+            m = self.linear(self.norm(x, f"h.{i}.ln_2"), f"h.{i}.mlp.c_fc")
+            x = add(x, self.linear(gelu(Tensor([m])).data[0], f"h.{i}.mlp.c_proj"))
+        self.length += 1
+        return self.norm(x, "ln_f")
+
+    def logits(self, ids):
+        """Take in the ids: a score for each token that could come after the last (vocab_size).
+
+        Raises ValueError for an id out of range, or if with them it has read over block_size ids.
+        """
+        wte = self.params["wte.weight"]
+        if not ids or not 0 <= min(ids) <= max(ids) < len(wte):
+            raise ValueError(f"ids {list(ids)[:20]}: there must be some, from 0 to {len(wte) - 1}")
+        if self.length + len(ids) > self.block_size:
+            raise ValueError(f"{self.length + len(ids)} ids are more than block_size "
+                             f"{self.block_size}")
+        for token in ids:
+            x = self.read(token)
+        logits = [dot(x, row) for row in wte]
+        check_finite(logits)
+        return logits
+
+    def generate(self, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=1.0, rng=random,
+                 stop=None):
+        """Yields at most max_new_tokens tokens that continue the list of ids, as they are drawn.
+
+        temperature divides the logits: below 1 the likely becomes likelier, at 0 only the likeliest
+        is taken. top_k leaves only the k likeliest to draw from; top_p only as many of these as it
+        takes for their probabilities to sum to it (Holtzman et al. 2020). The token `stop`, once
+        drawn, ends the text and is not yielded. Past block_size it looks at the last block_size
+        ids, which it has to read anew for each token; a UserWarning says so, once. Raises
+        ValueError for a temperature below 0, a top_k below 1, or a top_p not above 0.
+        """
+        if not temperature >= 0 or top_k is not None and top_k < 1 or not top_p > 0:
+            raise ValueError(f"temperature {temperature} is below 0, top_k {top_k} below 1 or top_p "
+                             f"{top_p} not above 0")
+        ids, new = list(ids), list(ids)[-self.block_size:]  # new: still to be read
+        self.forget()
+        for _ in range(max_new_tokens):
+            if self.length == self.block_size:
+                warnings.warn(f"past {self.block_size} tokens the network looks at the last "
+                              f"{self.block_size}, and reads them anew for each", stacklevel=2)
+                self.forget()
+                new = ids[-self.block_size:]
+            token = choose(self.logits(new), temperature, top_k, top_p, rng)
+            if token == stop:
+                return
+            yield token
+            ids.append(token)
+            new = [token]
+
+
+# %% 11. Checkpoints
+# How does a model outlive its training? A folder in the format of Hugging Face holds config.json,
+# the sizes, and model.safetensors, the weights: a header in JSON says of each tensor its type, its
+# shape and where its bytes are, and the bytes follow. OpenAI's GPT-2 comes so, and what is written
+# here loads in PyTorch. To go on with training one needs more: AdamW's averages and how far it was.
+# That is a third file, training.safetensors. A file is written under another name at first and then
+# renamed, so whatever happens, a whole one is there. And as a folder may come from anywhere, all
+# that is read from it is checked before it is believed.
+
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2,
+         "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1}  # a number, by its type
+SIZES = {"vocab_size": "vocab_size", "n_positions": "block_size", "n_layer": "n_layer",
+         "n_head": "n_head", "n_embd": "n_embd"}  # in config.json, and here
+AS_HERE = {"model_type": ["gpt2"], "activation_function": ["gelu_new", "gelu_pytorch_tanh"],
+           "scale_attn_weights": [True], "tie_word_embeddings": [True],
+           "scale_attn_by_inverse_layer_idx": [False], "add_cross_attention": [False]}
+
+
+def write_whole(path, data):
+    """Write a file, whole or not at all. Raises ValueError if it cannot be written."""
+    try:
+        with open(path + ".part", "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path + ".part", path)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; name a folder that can be written") from None
+
+
+def as_safetensors(tensors, metadata):
+    """The bytes of a safetensors file. tensors: {name: (shape, array of "f" or "d")}."""
+    header, start, parts = {"__metadata__": metadata}, 0, []
+    for name, (shape, numbers) in tensors.items():
+        parts.append(little_endian(numbers).tobytes())
+        end = start + len(parts[-1])
+        header[name] = {"dtype": "F32" if numbers.typecode == "f" else "F64", "shape": list(shape),
+                        "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def little_endian(numbers):
+    """The array as it is in a file, or one from a file as this machine has it."""
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers
+
+
+def unique(items):
+    """A dict of the items of a JSON object. Raises ValueError if a name is there twice."""
+    found = dict(items)
+    if len(found) < len(items):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def parse_json(data):
+    """What JSON says. Raises ValueError, in one line."""
+    try:
+        return json.loads(data.decode(), object_pairs_hook=unique)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+def read_json(path):
+    """The dict in a JSON file. Raises ValueError."""
+    try:
+        with open(path, "rb") as file:
+            found = parse_json(file.read(10_000_000))
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; name a folder with a model") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: not a JSON object")
+    return found
+
+
+def is_size(value, low=0):
+    """Whether it is a whole number, and no boolean, from `low` on."""
+    return type(value) is int and value >= low
+
+
+class SafeTensors:
+    """An open safetensors file: `entries`, {name: (dtype, shape, offset, end)}, and `metadata`.
+
+    Raises ValueError, with the tensor, unless each number in the file belongs to just one tensor.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.file = open(path, "rb")
+            size = os.fstat(self.file.fileno()).st_size
+            length = int.from_bytes(self.file.read(8), "little")
+            if size < 8 or length > size - 8:
+                raise ValueError(f"a header of {length} bytes does not fit into a file of {size}")
+            header = parse_json(self.file.read(length))
+            if not isinstance(header, dict):
+                raise ValueError("its header is not a JSON object")
+            self.metadata = header.pop("__metadata__", {})
+            if not isinstance(self.metadata, dict):
+                raise ValueError("__metadata__ is not a JSON object")
+            self.entries = {name: self.check(name, entry, 8 + length)
+                            for name, entry in header.items()}
+            end = 8 + length
+            for name, (_, _, start, stop) in sorted(self.entries.items(), key=lambda e: e[1][2:]):
+                if start != end:
+                    raise ValueError(f"{name}: begins at byte {start}, but the one before ends at "
+                                     f"{end}")
+                end = stop
+            if end != size:
+                raise ValueError(f"its tensors end at byte {end}, the file at {size}")
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror}; name a folder with a model") from None
+        except ValueError as error:
+            self.file.close()
+            raise ValueError(f"{path}: {error}") from None
+
+    @staticmethod
+    def check(name, entry, first):
+        """An entry of the header, its offsets counted from the beginning of the file."""
+        if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+            raise ValueError(f"{name}: has no dtype, shape and data_offsets")
+        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+        if not isinstance(dtype, str) or dtype not in BYTES:
+            raise ValueError(f"{name}: unknown dtype {dtype!r:.40}")
+        if not isinstance(shape, list) or not all(map(is_size, shape)) or len(shape) > 8:
+            raise ValueError(f"{name}: {shape!r:.60} is no shape")
+        if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(is_size, offsets)):
+            raise ValueError(f"{name}: {offsets!r:.60} are no offsets")
+        if offsets[1] - offsets[0] != math.prod(shape) * BYTES[dtype]:
+            raise ValueError(f"{name}: {offsets[1] - offsets[0]} bytes for a shape of {shape} "
+                             f"and {dtype}")
+        return dtype, tuple(shape), first + offsets[0], first + offsets[1]
+
+    def read(self, name, n):
+        """Yields the numbers of a tensor, n at a time, as arrays. Raises ValueError for a NaN."""
+        dtype, shape, start, end = self.entries[name]
+        if dtype not in ("F64", "F32", "F16", "BF16"):
+            raise ValueError(f"{self.path}: {name}: its dtype {dtype} is not one for weights")
+        self.file.seek(start)
+        for _ in range(math.prod(shape) // n):
+            numbers = as_array(self.file.read(n * BYTES[dtype]), dtype)
+            if not math.isfinite(sum(numbers)):
+                raise ValueError(f"{self.path}: {name}: holds a NaN or an infinite number")
+            yield numbers
+
+
+def as_array(data, dtype):
+    """The numbers that are in the bytes: an array of 32 bits each, of 64 for F64."""
+    if dtype == "F16":
+        return array("f", struct.unpack(f"<{len(data) // 2}e", data))
+    if dtype == "BF16":  # the first two of the four bytes of an F32
+        wide = bytearray(2 * len(data))
+        wide[2::4], wide[3::4] = data[::2], data[1::2]
+        data = bytes(wide)
+    return little_endian(array("d" if dtype == "F64" else "f", data))
+
+
+def load_config(folder):
+    """The sizes of a GPT-2, {"n_layer": .. and so on}, and the rest that config.json says.
+
+    Raises ValueError for what is no GPT-2, or not as GPT-2 is.
+    """
+    path = os.path.join(folder, "config.json")
+    config = read_json(path)
+    if "n_positions" not in config and "n_ctx" in config:
+        config["n_positions"] = config["n_ctx"]
+    for name, known in AS_HERE.items():
+        if config.get(name, known[0]) not in known or name == "model_type" and name not in config:
+            raise ValueError(f"{path}: {name} is {config.get(name)!r:.60}, and only "
+                             f"{' or '.join(map(repr, known))} is known here")
+    for name in SIZES:
+        if not is_size(config.get(name), 1) or config[name] > 10 ** 7:
+            raise ValueError(f"{path}: {name} is {config.get(name)!r:.60}, not a whole number from "
+                             f"1 to 10^7")
+    if config["n_embd"] % config["n_head"]:
+        raise ValueError(f"{path}: n_embd {config['n_embd']} is not divisible by n_head "
+                         f"{config['n_head']}")
+    if config.get("n_inner") not in (None, 4 * config["n_embd"]):
+        raise ValueError(f"{path}: n_inner is {config['n_inner']!r:.60}, not 4 n_embd")
+    eps = config.get("layer_norm_epsilon", 1e-5)
+    if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 < eps < 1:
+        raise ValueError(f"{path}: layer_norm_epsilon is {eps!r:.60}, not a number between 0 and 1")
+    return {here: config[there] for there, here in SIZES.items()}, config
+
+
+def load_decoder(folder):
+    """The Decoder of a saved GPT-2, its weights in arrays, and what config.json says.
+
+    Names may begin with "transformer."; causal masks are left out; lm_head.weight may be there, but
+    must be the embedding, as in GPT-2. Raises ValueError, with file and tensor, for anything else.
+    """
+    sizes, config = load_config(folder)
+    n_head = sizes.pop("n_head")
+    weights = SafeTensors(os.path.join(folder, "model.safetensors"))
+    with weights.file:
+        if len(weights.entries) < 12 * sizes["n_layer"] + 4:
+            raise ValueError(f"{weights.path}: {len(weights.entries)} tensors are too few for "
+                             f"n_layer {sizes['n_layer']} in config.json")
+        shapes, names = shapes_of(**sizes), {}
+        for name in weights.entries:
+            own = name.removeprefix("transformer.")
+            if own in names:
+                raise ValueError(f"{weights.path}: {own}: there with and without transformer.")
+            if own in shapes:
+                names[own] = name
+            elif name != "lm_head.weight" and not re.fullmatch(r"h\.\d+\.attn\.(masked_)?bias", own):
+                raise ValueError(f"{weights.path}: {name!r:.80}: no tensor of this GPT-2")
+        for name, shape in shapes.items():
+            if name not in names:
+                raise ValueError(f"{weights.path}: {name}: missing")
+            check_shape(weights, names[name], shape)
+        params = {}
+        for name, shape in shapes.items():
+            if len(shape) == 1:
+                params[name] = next(weights.read(names[name], *shape)).tolist()
+            elif is_linear(name, shape):
+                numbers = next(weights.read(names[name], math.prod(shape)))
+                params[name] = [numbers[j::shape[1]] for j in range(shape[1])]
+            else:
+                params[name] = list(weights.read(names[name], shape[1]))
+        if "lm_head.weight" in weights.entries:
+            check_shape(weights, "lm_head.weight", shapes["wte.weight"])
+            rows = weights.read("lm_head.weight", sizes["n_embd"])
+            if any(map(operator.ne, rows, params["wte.weight"])):
+                raise ValueError(f"{weights.path}: lm_head.weight: differs from wte.weight, and in a "
+                                 f"GPT-2 they are one")
+    eps = config.get("layer_norm_epsilon", 1e-5)
+    return Decoder(params, n_head, sizes["block_size"], eps), config
+
+
+def check_shape(tensors, name, shape):
+    """Raises ValueError if a tensor of a file has another shape."""
+    if tensors.entries[name][1] != shape:
+        raise ValueError(f"{tensors.path}: {name}: has the shape {tensors.entries[name][1]}, not "
+                         f"{shape}, as config.json has it")
+
+
+def trainable(decoder):
+    """A GPT with the weights of a Decoder. Raises ValueError if they are too many for lists."""
+    wte, wpe = decoder.params["wte.weight"], decoder.params["wpe.weight"]
+    n_embd = len(wte[0])
+    n_weights = (len(wte) + len(wpe) + 12 * decoder.n_layer * n_embd) * n_embd
+    if n_weights > 20_000_000:
+        raise ValueError(f"{n_weights // 10 ** 6} million weights are too many to train here; see "
+                         f'"The way out" in README.md')
+    if decoder.eps != 1e-5:
+        raise ValueError(f"layer_norm_epsilon {decoder.eps} cannot be trained here, only 1e-05")
+    model = GPT(len(wte), len(wpe), decoder.n_layer, decoder.n_head, n_embd, 0)
+    for name, p in model.params.items():
+        numbers = decoder.params[name]
+        p.data = list(numbers) if len(p.shape) == 1 else \
+            transpose(numbers) if is_linear(name, p.shape) else list(map(list, numbers))
+    return model
+
+
+def config_of(model, boundary, characters):
+    """What config.json says of a model. Its tokens are the characters, after the boundary."""
+    (vocab_size, n_embd), (block_size, _) = (model.params[f"{name}.weight"].shape
+                                             for name in ("wte", "wpe"))
+    return {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "vocab_size": vocab_size,
+            "n_positions": block_size, "n_ctx": block_size, "n_embd": n_embd,
+            "n_layer": model.n_layer, "n_head": model.n_head, "n_inner": None,
+            "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "attn_pdrop": 0.0,
+            "embd_pdrop": 0.0, "resid_pdrop": 0.0, "tie_word_embeddings": True,
+            "bos_token_id": boundary, "eos_token_id": boundary, "characters": characters}
+
+
+def check_folder(folder, config):
+    """Raises ValueError if a folder cannot be made, or holds another model than config's."""
+    path = os.path.join(folder, "config.json")
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder}: {error.strerror}; name a folder to save in") from None
+    if os.path.exists(path) and read_json(path) != config:
+        raise ValueError(f"{folder}: holds another model; name another folder, or remove it")
+
+
+def save(folder, config, model):
+    """Write config.json and model.safetensors, for Hugging Face's transformers and for --load."""
+    tensors = {name: (p.shape, array("f", [w for row in as_rows(p.data) for w in row]))
+               for name, p in model.params.items()}
+    write_whole(os.path.join(folder, "config.json"), json.dumps(config, indent=2).encode())
+    write_whole(os.path.join(folder, "model.safetensors"),
+                as_safetensors(tensors, {"format": "pt"}))
+
+
+def save_training(folder, model, optimizer, losses, rng, settings):
+    """Write training.safetensors, for --resume: all in 64 bits, so that nothing is rounded."""
+    tensors = {"losses": ((len(losses),), array("d", losses))}
+    for kind, rows_of in training_rows(model, optimizer):
+        for name, rows in zip(model.params, rows_of):
+            tensors[kind + name] = (model.params[name].shape,
+                                    array("d", [w for row in rows for w in row]))
+    write_whole(os.path.join(folder, "training.safetensors"), as_safetensors(tensors, {
+        "settings": json.dumps(settings), "random": json.dumps(rng.getstate())}))
+
+
+def training_rows(model, optimizer):
+    """(what their names begin with, the rows of each parameter) of weights and AdamW's averages."""
+    return (("", [as_rows(p.data) for p in model.parameters()]), ("m.", optimizer.m),
+            ("v.", optimizer.v))
+
+
+def load_settings(folder):
+    """The open training.safetensors of a folder, and the settings in it. Raises ValueError."""
+    state = SafeTensors(os.path.join(folder, "training.safetensors"))
+    try:
+        settings = parse_json(str(state.metadata.get("settings")).encode())
+        if not isinstance(settings, dict):
+            raise ValueError("not a JSON object")
+    except ValueError as error:
+        raise ValueError(f"{state.path}: settings: {error}") from None
+    return state, settings
+
+
+def load_training(state, model, optimizer, rng):
+    """Put into model, optimizer and rng what training.safetensors holds; the losses so far."""
+    kinds = training_rows(model, optimizer)
+    expected = {kind + name for kind, _ in kinds for name in model.params}
+    for name in (expected | {"losses"}) ^ state.entries.keys():
+        raise ValueError(f"{state.path}: {name!r:.80}: "
+                         f"{'missing' if name in expected | {'losses'} else 'not of this model'}")
+    for kind, rows_of in kinds:
+        for (name, p), rows in zip(model.params.items(), rows_of):
+            check_shape(state, kind + name, p.shape)
+            for row, numbers in zip(rows, state.read(kind + name, p.shape[-1])):
+                if kind == "v." and min(numbers) < 0:
+                    raise ValueError(f"{state.path}: {kind + name}: an average of squares below 0")
+                row[:] = numbers.tolist()
+    shape = state.entries["losses"][1]
+    if len(shape) != 1:
+        raise ValueError(f"{state.path}: losses: has the shape {shape}")
+    losses = [loss for numbers in state.read("losses", 1) for loss in numbers]
+    optimizer.steps = len(losses)
+    try:
+        version, numbers, gauss = parse_json(str(state.metadata.get("random")).encode())
+        rng.setstate((version, tuple(numbers), None))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{state.path}: random: {error}") from None
+    return losses
+
+
+# %% 12. Pictures
 # What has the network learned? The loss curve shows how fast; a name taken letter by letter shows
 # what it expected and where it was surprised; the attention of each head shows where it looked.
 
@@ -700,7 +1213,7 @@ def draw_attention(model, tokenizer, ids, columns=80):
                        for block in blocks)
 
 
-# %% 11. The command line
+# %% 13. The command line
 
 
 def number(kind, low, above=False):
@@ -723,16 +1236,19 @@ def make_parser():
     """The command line, as --help tells it."""
     parser = argparse.ArgumentParser(
         prog="gpt.py", description="Train a small GPT-2 on names or any text and sample from it.")
-    names = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
     size, count, positive = number(int, 1), number(int, 0), number(float, 0, above=True)
-    parser.add_argument("--data", metavar="FILE", default=names,
+    parser.add_argument("--data", metavar="FILE",
                         help="UTF-8 text, one document a line (default: names.txt beside gpt.py)")
+    parser.add_argument("--ids", metavar="FILE",
+                        help="token ids instead, a document a line, from bpe.py or another tokenizer "
+                             "(- is standard input); with --load they are prompts to continue")
     parser.add_argument("--stream", action="store_true", help="read it as one long text instead")
+    parser.add_argument("--steps", metavar="N", type=count,
+                        help="training steps (default: 2200, or 0 with --load)")
     # These defaults learned the most in three quarters of a minute on one core. Wider or deeper,
     # the network sees too few names in that time (dev loss 0.01 higher with 32 channels, 0.04 with
     # 2 layers); narrower, it has no room for what it sees (0.01 higher with 16 channels).
     for name, kind, default, text in (
-            ("--steps", count, 2200, "training steps"),
             ("--batch-size", size, 8, "documents a step"),
             ("--lr", positive, 0.01, "peak learning rate"),
             ("--weight-decay", number(float, 0), 0.01, "pull of matrices towards 0"),
@@ -744,14 +1260,25 @@ def make_parser():
             ("--eval-docs", count, 2000, "documents of each split to evaluate on, 0 for none"),
             ("--samples", count, 20, "texts to invent"),
             ("--temperature", number(float, 0), 1.0, "below 1 plays safe, 0 takes the likeliest"),
-            ("--top-k", size, None, "draw only from the N likeliest tokens")):
+            ("--top-k", size, None, "draw only from the N likeliest tokens"),
+            ("--top-p", positive, 1.0, "draw only from the likeliest that sum to this probability")):
         parser.add_argument(name, metavar="X" if isinstance(default, float) else "N", type=kind,
                             default=default, help=f"{text} (default: {default or 'all'})")
+    parser.add_argument("--max-new-tokens", metavar="N", type=count,
+                        help="length of a sample (default: what fits into --block-size; 200 with "
+                             "--stream, 50 with --ids)")
     parser.add_argument("--test", action="store_true", help="evaluate on the test split too")
     parser.add_argument("--prompt", metavar="TEXT", default="",
                         help="how every sample begins (default: nothing)")
     parser.add_argument("--explain", metavar="NAME",
                         help="text to show letter by letter (default: the first of the dev split)")
+    parser.add_argument("--save", metavar="DIR", help="a folder to write the model to, after training")
+    parser.add_argument("--save-every", metavar="N", type=size, help="and after every N steps")
+    saved = parser.add_mutually_exclusive_group()
+    saved.add_argument("--load", metavar="DIR", help="begin with a saved model; without --steps or "
+                                                     "--data only sample from it")
+    saved.add_argument("--resume", metavar="DIR", help="go on with a training that was saved there "
+                                                       "and broken off, with its options")
     return parser
 
 
@@ -764,43 +1291,174 @@ def show_progress(line, in_a_pipe=True):
         print(line, file=sys.stderr, flush=True)
 
 
-def run(args, model, tokenizer, splits, prompt, explained):
-    """Train, evaluate, sample and draw."""
+def resumed(args, argv):
+    """The options of the training that --resume names, changed by those in argv; and its state."""
+    def refuse(message):
+        raise ValueError(f"{state.path}: settings: {message}")
+
+    state, settings = load_settings(args.resume)
+    words, parser = [], make_parser()
+    for name, value in settings.items():
+        if name not in vars(args) or name in ("save", "load", "resume"):
+            refuse(f"{name!r:.40} is no option")
+        flag = "--" + name.replace("_", "-")
+        words += [flag] * (value is True) or [f"{flag}={value}"] * (value not in (None, False))
+    parser.error = refuse
+    args = make_parser().parse_args(argv, parser.parse_args(words))
+    args.save = args.save or args.resume
+    return args, state
+
+
+def parse_ids(words, n_vocab):
+    """The token ids that are written in a line. Raises ValueError for what is none."""
+    for word in words.split():
+        if not re.fullmatch(rb"[0-9]{1,9}", word) or int(word) >= n_vocab:
+            raise ValueError(f"{word.decode(errors='replace')!r:.40} is no token id from 0 to "
+                             f"{n_vocab - 1}")
+    return list(map(int, words.split()))
+
+
+def read_ids(path, n_vocab):
+    """Yields the list of ids of each line, as soon as it is there. Raises ValueError."""
+    name = "standard input" if path == "-" else path
+    if path == "-" and sys.stdin is None:  # the shell closed it
+        raise ValueError(f"{name}: closed; name a file to read")
+    try:
+        with sys.stdin.buffer if path == "-" else open(path, "rb") as file:
+            for at, line in enumerate(file, start=1):
+                try:
+                    yield parse_ids(line, n_vocab)
+                except ValueError as error:
+                    raise ValueError(f"{name}: line {at}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{name}: {error.strerror}; name a file of token ids") from None
+
+
+def load_ids(args, block_size, config):
+    """From --ids: how many tokens there are, which one is the boundary, and the examples."""
+    n_vocab = config["vocab_size"] if config else 10 ** 9
+    documents = [ids for ids in read_ids(args.ids, n_vocab) if ids]
+    boundary = config.get("eos_token_id") if config else 1 + max(map(max, documents), default=0)
+    if not args.stream and (len(documents) < 3 or boundary is None):
+        raise ValueError(f"{args.ids}: {len(documents)} documents are too few: train, dev and test "
+                         f"need one each; put one on each line, or use --stream")
+    ids = [i for document in documents for i in document]
+    if args.stream and len(ids) < 10 * (block_size + 1):
+        raise ValueError(f"{args.ids}: {len(ids)} tokens are too few, as a tenth of them must fill "
+                         f"a window of {block_size + 1}: add text or lower --block-size")
+    splits = windows(ids, block_size, args.seed) if args.stream else \
+        between_boundaries(documents, boundary, block_size, args.seed)
+    return (n_vocab if config else boundary + 1), boundary, splits
+
+
+def characters_of(config, path):
+    """The tokenizer of a saved model, or None if it reads the ids of another one."""
+    characters, boundary = config.get("characters"), config.get("eos_token_id")
+    if boundary is not None and not (is_size(boundary) and boundary < config["vocab_size"]):
+        raise ValueError(f"{path}: eos_token_id is {boundary!r:.40}, and no token")
+    if characters is None:
+        return None
+    if not isinstance(characters, str) or sorted(set(characters)) != list(characters) or \
+            len(characters) + 1 != config["vocab_size"] or boundary not in (None, BOUNDARY):
+        raise ValueError(f"{path}: characters: must be {config['vocab_size'] - 1} different ones, in "
+                         f"order, after the boundary 0")
+    return CharTokenizer(characters)
+
+
+def prompt_of(args, tokenizer, block_size, edge):
+    """The ids that every sample begins with."""
+    prompt = edge + tokenizer.encode(args.prompt)
+    if not prompt:  # a stream has no boundary to begin with; a line end comes nearest
+        prompt = tokenizer.encode("\n" if "\n" in tokenizer.chars else tokenizer.chars[0])
+    if len(prompt) > block_size:
+        raise ValueError(f"--prompt: {args.prompt!r} does not fit into --block-size "
+                         f"{block_size}; shorten the one or raise the other")
+    return prompt
+
+
+def continue_ids(args, decoder, boundary):
+    """Prints the ids of each line of --ids, and new ones as they are drawn."""
+    rng, n = random.Random(args.seed), args.max_new_tokens
+    for ids in read_ids(args.ids, len(decoder.params["wte.weight"])):
+        if not ids and boundary is None:
+            raise ValueError("an empty prompt, and the model has no token to begin a text with")
+        for token in ids:
+            print(token, end=" ", flush=True)
+        for token in decoder.generate(ids or [boundary], 50 if n is None else n, args.temperature,
+                                      args.top_k, args.top_p, rng, boundary):
+            print(token, end=" ", flush=True)
+        print(flush=True)
+
+
+def sample_from(args, decoder, tokenizer, boundary):
+    """Prints texts that a loaded model invents, letter by letter as they are drawn."""
+    prompt = prompt_of(args, tokenizer, decoder.block_size, [] if boundary is None else [boundary])
+    room, rng = args.max_new_tokens, random.Random(args.seed)
+    if room is None:
+        room = 200 if boundary is None else decoder.block_size + 1 - len(prompt)
+    for _ in range(args.samples):
+        print("  " + tokenizer.decode(prompt), end="", flush=True)
+        for token in decoder.generate(prompt, room, args.temperature, args.top_k, args.top_p, rng,
+                                      boundary):
+            print(tokenizer.decode([token]), end="", flush=True)
+        print()
+
+
+def run(args, model, tokenizer, splits, prompt, explained, config, state):
+    """Train, save, evaluate, sample and draw. Without a tokenizer, there is no text to show."""
     rng = random.Random(args.seed)
-    room = 200 if args.stream else args.block_size + 1 - len(prompt)  # tokens to a text
+    optimizer = AdamW(model.parameters(), weight_decay=args.weight_decay)
+    losses = load_training(state, model, optimizer, rng) if state else []
+    before, settings = len(losses), {name: value for name, value in vars(args).items()
+                                     if name not in ("save", "load", "resume")}
+    room = args.max_new_tokens
+    if room is None and tokenizer:
+        room = 200 if args.stream else model.block_size + 1 - len(prompt)  # tokens to a text
 
     def invent(max_new_tokens):
         return tokenizer.decode(model.generate(prompt, max_new_tokens, args.temperature, args.top_k,
-                                               rng, stop=BOUNDARY))
+                                               rng, None if args.stream else BOUNDARY, args.top_p))
 
     def glimpse(step):
-        texts = [invent(60)] if args.stream else [invent(room) for _ in range(5)]
-        print(f"step {step:5}: " + ", ".join(texts).replace("\n", " "), flush=True)
+        if tokenizer:
+            texts = [invent(60)] if args.stream else [invent(room) for _ in range(5)]
+            print(f"step {step:5}: " + ", ".join(texts).replace("\n", " "), flush=True)
 
-    losses, start = [], time.monotonic()
+    def keep():
+        if args.save:
+            save(args.save, config, model)
+            save_training(args.save, model, optimizer, losses, rng, settings)
+
+    start = time.monotonic()
     try:
-        glimpse(0)
+        if not losses:
+            glimpse(0)
         for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr,
-                          args.weight_decay):
+                          args.weight_decay, optimizer):
             losses.append(loss)
             step, recent = len(losses), losses[-100:]
-            left = (time.monotonic() - start) / step * (args.steps - step)
+            left = (time.monotonic() - start) / (step - before) * (args.steps - step)
             show_progress(f"step {step}/{args.steps}  loss {sum(recent) / len(recent):#.4g}  "
                           f"{left:.0f} s left", in_a_pipe=step % max(1, args.steps // 10) == 0)
             if step in [args.steps * percent // 100 for percent in (1, 5, 20, 50)]:
                 show_progress("", in_a_pipe=False)
                 glimpse(step)
+            if args.save_every and step % args.save_every == 0:
+                keep()
         show_progress("", in_a_pipe=False)
     except KeyboardInterrupt:
         show_progress("", in_a_pipe=False)
         print(f"stopped at step {len(losses)} of {args.steps}; Ctrl-C again quits", file=sys.stderr,
               flush=True)
+    keep()
 
     for name in ("train", "dev", "test") if args.test else ("train", "dev"):
         if args.eval_docs:
             print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     if losses:
         print("\n" + draw_losses(losses))
+    if not tokenizer:
+        return
     if args.samples:
         known = set() if args.stream else {tokenizer.decode(ids) for ids in splits["train"]}
         print("\nsamples" + ("" if args.stream else " (* is one of the training documents)"))
@@ -813,21 +1471,30 @@ def run(args, model, tokenizer, splits, prompt, explained):
           + draw_attention(model, tokenizer, explained[:-1]))
 
 
-def main(argv=None):
-    """Read the command line and the data, and run; what is wrong with them is said in one line."""
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # where █ cannot be printed, ? will do
-    try:
-        tokenizer, splits = load(args.data, args.block_size, args.seed, args.stream)
-        edge = [] if args.stream else [BOUNDARY]
-        prompt = edge + tokenizer.encode(args.prompt)
-        if not prompt:  # a stream has no boundary to begin with; a line end comes nearest
-            prompt = tokenizer.encode("\n" if "\n" in tokenizer.chars else tokenizer.chars[0])
-        if len(prompt) > args.block_size:
-            raise ValueError(f"--prompt: {args.prompt!r} does not fit into --block-size "
-                             f"{args.block_size}; shorten the one or raise the other")
+def prepare(args, state):
+    """What run needs: model, tokenizer, examples, prompt, text to explain and config."""
+    decoder = tokenizer = config = prompt = explained = None
+    if args.load or args.resume:
+        path = os.path.join(args.load or args.resume, "config.json")
+        if args.load:
+            decoder, config = load_decoder(args.load)
+        else:
+            config = load_config(args.resume)[1]
+        tokenizer = characters_of(config, path)
+        args.block_size = config["n_positions"]
+        if bool(args.ids) == bool(tokenizer):
+            raise ValueError(f"{path}: this model reads " + (
+                "characters: name a text with --data" if tokenizer else
+                "the token ids of another tokenizer: give --ids FILE, as bpe.py encode writes it"))
+    if args.ids:
+        if args.data or args.prompt or args.explain is not None:
+            raise ValueError("--ids: takes the place of --data, --prompt and --explain")
+        n_vocab, boundary, splits = load_ids(args, args.block_size, config)
+    else:
+        names = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
+        tokenizer, splits = load(args.data or names, args.block_size, args.seed, args.stream, tokenizer)
+        n_vocab, boundary, edge = tokenizer.n_vocab, BOUNDARY, [] if args.stream else [BOUNDARY]
+        prompt = prompt_of(args, tokenizer, args.block_size, edge)
         explained = splits["dev"][0]
         if args.explain is not None:
             explained = edge + tokenizer.encode(args.explain) + edge
@@ -835,22 +1502,57 @@ def main(argv=None):
                 raise ValueError(f"--explain: {args.explain!r} should be {2 - len(2 * edge)} to "
                                  f"{args.block_size + 1 - len(2 * edge)} characters long for "
                                  f"--block-size {args.block_size}")
-        model = GPT(tokenizer.n_vocab, args.block_size, args.n_layer, args.n_head, args.n_embd,
-                    args.seed)
-    except ValueError as error:
+    if decoder:
+        model = trainable(decoder)
+    elif config:
+        model = GPT(*(config[name] for name in ("vocab_size", "n_positions", "n_layer", "n_head",
+                                                "n_embd")), args.seed)
+    else:
+        model = GPT(n_vocab, args.block_size, args.n_layer, args.n_head, args.n_embd, args.seed)
+    if args.save:
+        config = config_of(model, None if args.stream else boundary,
+                           "".join(tokenizer.chars) if tokenizer else None)
+        check_folder(args.save, config)
+    return model, tokenizer, splits, prompt, explained, config, state
+
+
+def main(argv=None):
+    """Read the command line and the data, and run; what is wrong with them is said in one line."""
+    parser, state = make_parser(), None
+    args = parser.parse_args(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # where █ cannot be printed, ? will do
+    try:
+        if args.resume:
+            args, state = resumed(args, argv)
+        if args.load and not args.steps and not args.data:
+            if args.save:
+                raise ValueError("--save: nothing was trained; give --steps")
+            decoder, config = load_decoder(args.load)
+            tokenizer = characters_of(config, os.path.join(args.load, "config.json"))
+            boundary = config.get("eos_token_id")
+            if args.ids:
+                return continue_ids(args, decoder, boundary)
+            if tokenizer:
+                return sample_from(args, decoder, tokenizer, boundary)
+        if args.steps is None:
+            args.steps = 0 if args.load else 2200
+        prepared = prepare(args, state)
+    except (ValueError, FloatingPointError) as error:
         parser.error(str(error))
 
+    model, splits = prepared[0], prepared[2]
     examples = [ids for part in splits.values() for ids in part]
-    cut = 0 if args.stream else sum(ids[-1] != BOUNDARY for ids in examples)
+    cut = 0 if args.stream else sum(ids[-1] != ids[0] for ids in examples)
     if cut:
         print(f"gpt.py: {cut} documents do not fit into --block-size {args.block_size} "
               f"and were cut", file=sys.stderr)
     n_params = sum(len(row) for p in model.parameters() for row in as_rows(p.data))
     print(f"{len(examples)} {'windows' if args.stream else 'documents'}, "
-          f"{tokenizer.n_vocab} tokens, {n_params} parameters")
+          f"{len(model.params['wte.weight'].data)} tokens, {n_params} parameters")
     try:
-        run(args, model, tokenizer, splits, prompt, explained)
-    except FloatingPointError as error:
+        run(args, *prepared)
+    except (ValueError, FloatingPointError) as error:
         show_progress("", in_a_pipe=False)
         parser.error(str(error))
 

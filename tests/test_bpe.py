@@ -278,7 +278,7 @@ def test_the_end_is_the_end_of_the_text():
 
 
 def test_the_beginning_is_the_beginning_of_the_text(tmp_path):
-    assert list(bpe.pieces_of("ab\nab", r"^a|\p{L}|\n")) == ["a", "b", "\n", "a", "b"]
+    assert list(bpe.pieces_of("ab\nab", r"^ab|\p{L}|\n")) == ["ab", "\n", "a", "b"]
     assert list(bpe.pieces_of("a\na", "^a|\\na")) == ["a", "\na"]
     split, _ = as_json(Tokenizer(BYTES, "^a$|[^$]"))["pre_tokenizer"]["pretokenizers"]
     assert split["pattern"]["Regex"] == r"\Aa\z|[^$]"
@@ -909,6 +909,7 @@ DAMAGED_TIKTOKEN = [
     ("\n".join([*LINES, "YWI= 256 3"]), "line 257: not a token in base64 and its rank"),
     ("\n".join([*LINES, "YWI= -1"]), "line 257: not a token in base64 and its rank"),
     ("\n".join([*LINES, "YWI= 2x6"]), "line 257: not a token in base64 and its rank"),
+    ("\n".join([*LINES, "YWI= 999999999", "YWJj 1000000000"]), "line 258: not a token in base64"),
     ("\n".join([*LINES, "YWI= " + "9" * 5000]), "line 257: not a token in base64 and its rank"),
     ("\n".join([*LINES, "YWI 256"]), "line 257: Incorrect padding"),
     ("\n".join([*LINES, "Y!I= 256"]), "line 257: "), ("\n".join([*LINES, "Yé== 256"]), "line 257: "),
@@ -1163,7 +1164,7 @@ def test_special_tokens_on_the_command_line(tok):
 @scripts.posix
 def test_encode_answers_line_by_line(tok):
     process = subprocess.Popen(scripts.command("bpe.py", "encode", tok), stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE)
+                               stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": ""})
     for line in ("the cat", "", "猫"):
         process.stdin.write(line.encode() + b"\n")
         process.stdin.flush()
@@ -1175,7 +1176,7 @@ def test_encode_answers_line_by_line(tok):
 @scripts.posix
 def test_decode_answers_character_by_character(tok):
     process = subprocess.Popen(scripts.command("bpe.py", "decode", tok), stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE)
+                               stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": ""})
     for ids, text in ((b"97 ", b"a"), (b"98\n", b"b\n"), (b"231 140 171 97 231 ", "猫a".encode()),
                       (b"10 ", "�\n".encode()), (b"9", b""), (b"9 ", b"c")):
         process.stdin.write(ids)
@@ -1240,6 +1241,7 @@ def test_show(tok, tmp_path):
     (["train", "text", "-o", "x.json", "--pattern", "(a"],
      "the pattern is no regular expression: missing ), unterminated subpattern"),
     (["train", "text", "-o", "x.json", "--pattern", r"\p{Han}"], r"the pattern: \p{Han} is not a"),
+    (["train", "text", "-o", "x.json", "--pattern", ""], "argument --pattern: must be gpt2, gpt4"),
     (["encode"], "the following arguments are required: TOK"),
     (["encode", "none"], "none: No such file or directory; name a file that you can open"),
     (["encode", "text"], "text: line 1: not a token in base64 and its rank"),

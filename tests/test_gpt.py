@@ -1,12 +1,20 @@
 """gpt.py: every gradient against finite differences, the network against facts, the script as run."""
 import gc
 import itertools
+import json
 import math
+import operator
 import os
 import random
 import re
+import shutil
+import signal
+import struct
+import subprocess
 import sys
 import unicodedata
+import warnings
+from array import array
 from functools import partial
 
 import pytest
@@ -400,7 +408,9 @@ def test_a_model_refuses_ids(ids, lengths, message):
 
 def test_generate_greedy_top_k_and_temperature():
     model = tiny()
-    greedy = model.generate([0], 8, temperature=0)
+    with pytest.warns(UserWarning, match="^past 4 tokens the network looks at the last 4, and reads "
+                                         "them anew for each$"):
+        greedy = model.generate([0], 8, temperature=0)
     ids = [0]
     for _ in range(8):  # past block_size 4, the model looks at the last 4
         logits = model(ids[-4:]).data[-1]
@@ -413,6 +423,84 @@ def test_generate_greedy_top_k_and_temperature():
     assert model.generate([0, 1], 0) == [0, 1]
     first, again = (model.generate([0], 8, rng=random.Random(5)) for _ in range(2))
     assert first == again != model.generate([0], 8, rng=random.Random(6))
+
+
+def reader(model):
+    return gpt.Decoder(model.params_by_column(), model.n_head, model.block_size)
+
+
+@pytest.mark.parametrize("sizes", [(5, 6, 1, 1, 2), (9, 8, 2, 2, 6), (7, 5, 3, 4, 16)])
+def test_the_memory_changes_nothing(sizes):
+    model, rng = GPT(*sizes, seed=3), random.Random(1)
+    for p in model.parameters():  # biases and layer norms that are not 0 and 1
+        for row in gpt.as_rows(p.data):
+            row[:] = [w + rng.gauss(0, 0.3) for w in row]
+    decoder = reader(model)
+    for _ in range(3):
+        ids = [rng.randrange(sizes[0]) for _ in range(sizes[1])]
+        decoder.forget()
+        alone = [decoder.logits([i]) for i in ids]
+        assert close(alone, model(ids).data, 1e-9)
+        decoder.forget()
+        assert decoder.logits(ids[:2]) == alone[1] and decoder.logits(ids[2:5]) == alone[4]
+        assert decoder.length == 5
+
+
+def test_a_token_costs_one_row(monkeypatch):
+    model, read, seen = tiny(block_size=8), gpt.Decoder.read, []
+    monkeypatch.setattr(gpt.Decoder, "read", lambda self, token: seen.append(token) or read(self, token))
+    ids = model.generate([0, 1, 2], 5, temperature=0)
+    assert seen == ids[:-1] and len(ids) == 8
+    seen.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        longer = model.generate([0, 1, 2], 8, temperature=0)
+    assert seen == longer[:8] + longer[1:9] + longer[2:10]  # past block_size, the whole window
+
+
+@pytest.mark.filterwarnings("ignore:past 4 tokens")
+def test_past_the_context_only_the_last_tokens_matter():
+    model = tiny()
+    assert model.generate([3, 1, 2, 0, 1, 4], 3, 0)[6:] == model.generate([2, 0, 1, 4], 3, 0)[4:]
+    assert list(reader(model).generate([0], 0)) == []
+
+
+def test_it_is_said_once_that_it_slides():
+    model = tiny()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            model.generate([0, 1], 3)
+        assert not caught
+        for _ in range(3):
+            model.generate([0, 1], 6)
+    assert len(caught) == 1
+
+
+def test_a_decoder_refuses_ids():
+    decoder = reader(tiny())
+    for ids in ([5], [-1], [0, 5], []):
+        with pytest.raises(ValueError, match=re.escape(f"ids {ids}: there must be some, from 0 to 4")):
+            decoder.logits(ids)
+    decoder.logits([0, 1, 2])
+    with pytest.raises(ValueError, match="^5 ids are more than block_size 4$"):
+        decoder.logits([0, 1])
+
+
+def test_top_p_takes_the_likeliest_that_it_needs():
+    logits, rng = [math.log(p) for p in (0.1, 0.5, 0.15, 0.25)], random.Random(2)
+    for top_k, top_p, allowed in ((None, 1.0, {0, 1, 2, 3}), (None, 0.9, {1, 2, 3}), (None, 0.76, {1, 2, 3}),
+                                  (None, 0.74, {1, 3}), (None, 0.5, {1}), (None, 1e-9, {1}),
+                                  (3, 1.0, {1, 2, 3}), (2, 0.6, {1}), (2, 0.7, {1, 3}), (1, 1.0, {1}),
+                                  (None, 7.0, {0, 1, 2, 3})):
+        drawn = [gpt.choose(logits, 1.0, top_k, top_p, rng) for _ in range(600)]
+        assert set(drawn) == allowed
+    counts = [drawn.count(i) / 600 for i in range(4)]
+    assert counts == pytest.approx([0.1, 0.5, 0.15, 0.25], abs=0.07)
+    assert gpt.choose(logits, 0, None, 1.0, None) == 1
+    hot = [gpt.choose(logits, 4.0, None, 0.6, rng) for _ in range(300)]  # the temperature comes first
+    assert set(hot) == {1, 2, 3}
+    assert tiny().generate([0], 3, 1.0, top_p=1e-9) == tiny().generate([0], 3, 0)
 
 
 def test_generate_draws_in_proportion_to_the_probabilities():
@@ -745,8 +833,8 @@ def test_bad_input_as_a_user_meets_it():
 
 def test_help_gives_each_default():
     text = " ".join(run("--help").stdout.split())
-    assert len(re.findall(r"\(default: ", text)) == 16  # all options but --stream, --test and --help
-    assert "training steps (default: 2200)" in text
+    assert len(re.findall(r"\(default: ", text)) == 18
+    assert "training steps (default: 2200, or 0 with --load)" in text
 
 
 def test_where_the_characters_of_the_pictures_cannot_be_printed():
