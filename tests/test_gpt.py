@@ -643,6 +643,395 @@ def test_tokenizer():
         tokenizer.encode("hex")
 
 
+# --- checkpoints ---
+
+SIZES = dict(vocab_size=5, n_positions=4, n_embd=4, n_layer=2, n_head=2)
+CONFIG = {"model_type": "gpt2", "activation_function": "gelu_new", "eos_token_id": 0, **SIZES}
+
+
+def hugging_face(folder, dtype="F32", prefix="", config=CONFIG, change=None, extra=(), seed=1):
+    """A tiny GPT-2, its file written byte by byte: the folder and the weights, as floats."""
+    rng, header, data, weights = random.Random(seed), {}, b"", {}
+    tensors = [(prefix + name, shape) for name, shape in gpt.shapes_of(5, 4, 2, 4).items()]
+    for name, shape in [*tensors, *extra]:
+        n = math.prod(shape)
+        numbers = [rng.choice([-1, 1]) * rng.randrange(128, 256) / 128 * 2.0 ** rng.randrange(-4, 1)
+                   for _ in range(n)]  # exact in all types
+        if name == "lm_head.weight":
+            numbers = weights[prefix + "wte.weight"]
+        weights[name] = numbers
+        part = {"F32": lambda: struct.pack(f"<{n}f", *numbers), "F64": lambda: struct.pack(f"<{n}d", *numbers),
+                "F16": lambda: struct.pack(f"<{n}e", *numbers), "U8": lambda: bytes(n),
+                "BF16": lambda: b"".join(struct.pack("<f", x)[2:] for x in numbers)}[
+                    "U8" if name.endswith("masked_bias") else dtype]()
+        header[name] = {"dtype": "U8" if name.endswith("masked_bias") else dtype, "shape": list(shape),
+                        "data_offsets": [len(data), len(data) + len(part)]}
+        data += part
+    if change:
+        header, data = change(header, data) or (header, data)
+    os.makedirs(folder, exist_ok=True)
+    write(folder / "config.json", json.dumps(config) if isinstance(config, dict) else config)
+    text = json.dumps(header).encode()
+    write(folder / "model.safetensors", struct.pack("<Q", len(text)) + text + data)
+    return str(folder), {name.removeprefix(prefix): numbers for name, numbers in weights.items()}
+
+
+def with_weights(weights):
+    model = GPT(5, 4, 2, 2, 4, 0)
+    for name, p in model.params.items():
+        numbers = iter(weights[name])
+        for row in gpt.as_rows(p.data):
+            row[:] = [next(numbers) for _ in row]
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F16", "BF16", "F64"])
+@pytest.mark.parametrize("prefix", ["", "transformer."])
+@pytest.mark.parametrize("extra", [(), (("lm_head.weight", (5, 4)), ("h.0.attn.bias", (1, 1, 4, 4)),
+                                        ("transformer.h.1.attn.masked_bias", ()))])
+def test_a_folder_as_hugging_face_has_it(dtype, prefix, extra, tmp_path):
+    folder, weights = hugging_face(tmp_path / "gpt2", dtype, prefix, extra=extra)
+    decoder, config = gpt.load_decoder(folder)
+    assert config["n_embd"] == 4 and decoder.block_size == 4 and decoder.n_head == 2
+    model, ids = with_weights(weights), [3, 1, 4, 0]
+    assert close([decoder.logits([i]) for i in ids], model(ids).data, 1e-12)
+    again = gpt.trainable(decoder)
+    assert {name: p.data for name, p in again.params.items()} == {
+        name: p.data for name, p in model.params.items()}
+    assert (again.n_head, again.n_layer, again.block_size) == (2, 2, 4)
+    for name in ("h.0.mlp.c_fc.weight", "wte.weight"):  # numbers, not objects
+        assert all(type(row) is array for row in decoder.params[name])
+
+
+def test_numbers_of_16_bits():
+    # IEEE 754: 1, -2.5, the largest, the smallest normal and subnormal; bfloat16 is half of a float32
+    assert list(gpt.as_array(bytes.fromhex("003c00c1ff7b00040100"), "F16")) == [
+        1.0, -2.5, 65504.0, 2 ** -14, 2 ** -24]
+    assert list(gpt.as_array(bytes.fromhex("803f20c0803b7f7f"), "BF16")) == [
+        1.0, -2.5, 2 ** -8, 255 * 2.0 ** 120]
+    assert list(gpt.as_array(struct.pack("<2f", 1.5, -0.25), "F32")) == [1.5, -0.25]
+    assert list(gpt.as_array(struct.pack("<2d", 1.1, -0.25), "F64")) == [1.1, -0.25]
+
+
+def test_bytes_are_little_endian_on_any_machine(monkeypatch):
+    numbers = array("f", [1.0, 2.0])
+    monkeypatch.setattr(gpt.sys, "byteorder", "big")
+    swapped = gpt.little_endian(numbers)
+    assert numbers.tolist() == [1.0, 2.0] and swapped.tobytes() == numbers.tobytes()[3::-1] + (
+        numbers.tobytes()[:3:-1])
+
+
+def test_what_is_saved(tmp_path):
+    model = GPT(5, 4, 2, 2, 4, seed=7)
+    config = gpt.config_of(model, 0, "abcd")
+    folder = str(tmp_path / "a" / "model")
+    gpt.check_folder(folder, config)
+    gpt.save(folder, config, model)
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
+    with open(os.path.join(folder, "model.safetensors"), "rb") as file:
+        data = file.read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    assert length % 8 == 0 and header.pop("__metadata__") == {"format": "pt"}
+    at = 0
+    for name, p in model.params.items():
+        n = math.prod(p.shape)
+        assert header.pop(name) == {"dtype": "F32", "shape": list(p.shape), "data_offsets": [at, at + 4 * n]}
+        numbers = [w for row in gpt.as_rows(p.data) for w in row]
+        assert data[8 + length + at:][:4 * n] == struct.pack(f"<{n}f", *numbers)
+        at += 4 * n
+    assert not header and len(data) == 8 + length + at
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+        found = json.load(file)
+    assert found == config and found["architectures"] == ["GPT2LMHeadModel"]
+    assert {name: found[name] for name in ("model_type", "vocab_size", "n_positions", "n_ctx", "n_embd",
+                                           "n_layer", "n_head", "n_inner", "activation_function",
+                                           "layer_norm_epsilon", "tie_word_embeddings", "bos_token_id",
+                                           "eos_token_id", "characters", "attn_pdrop")} == {
+        **SIZES, "model_type": "gpt2", "n_ctx": 4, "n_inner": None, "activation_function": "gelu_new",
+        "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True, "bos_token_id": 0, "eos_token_id": 0,
+        "characters": "abcd", "attn_pdrop": 0.0}
+    decoder, _ = gpt.load_decoder(folder)
+    assert close([decoder.logits([i]) for i in (0, 3, 1)], model([0, 3, 1]).data, 1e-6)
+    with pytest.raises(ValueError, match="holds another model; name another folder, or remove it"):
+        gpt.check_folder(folder, gpt.config_of(model, 0, "abce"))
+    gpt.check_folder(folder, config)
+
+
+def header_of(name, **entry):
+    def change(header, data):
+        header[name] = {**header.get(name, {}), **entry}
+    return change
+
+
+def drop(name):
+    def change(header, data):
+        del header[name]
+    return change
+
+
+def nan_in(name, number=math.nan):
+    def change(header, data):
+        start = header[name]["data_offsets"][0]
+        return header, data[:start] + struct.pack("<f", number) + data[start + 4:]
+    return change
+
+
+W = "h.1.mlp.c_fc.weight"
+DAMAGED = [  # config, change of the file, message after the folder
+    ({**CONFIG, "model_type": "llama"}, None, "config.json: model_type is 'llama', and only 'gpt2' is"),
+    ({**SIZES}, None, "config.json: model_type is None, and only 'gpt2' is known here"),
+    ({**CONFIG, "activation_function": "relu"}, None, "config.json: activation_function is 'relu', and "
+     "only 'gelu_new' or 'gelu_pytorch_tanh' is known here"),
+    ({**CONFIG, "tie_word_embeddings": False}, None, "config.json: tie_word_embeddings is False"),
+    ({**CONFIG, "scale_attn_weights": False}, None, "config.json: scale_attn_weights is False, and"),
+    ({**CONFIG, "scale_attn_by_inverse_layer_idx": True}, None, "config.json: scale_attn_by_inverse_"),
+    ({**CONFIG, "add_cross_attention": True}, None, "config.json: add_cross_attention is True, and"),
+    ({**CONFIG, "n_inner": 17}, None, "config.json: n_inner is 17, not 4 n_embd"),
+    ({**CONFIG, "n_head": 3}, None, "config.json: n_embd 4 is not divisible by n_head 3"),
+    ({**CONFIG, "n_layer": 0}, None, "config.json: n_layer is 0, not a whole number from 1 to 10^7"),
+    ({**CONFIG, "n_layer": True}, None, "config.json: n_layer is True, not a whole number from 1"),
+    ({**CONFIG, "n_embd": 4.0}, None, "config.json: n_embd is 4.0, not a whole number from 1 to 10^7"),
+    ({**CONFIG, "vocab_size": 10 ** 12}, None, "config.json: vocab_size is 1000000000000, not a whole"),
+    ({k: v for k, v in CONFIG.items() if k != "n_positions"}, None, "config.json: n_positions is None"),
+    ({**CONFIG, "n_layer": 10 ** 7}, None, "model.safetensors: 28 tensors are too few for n_layer "
+     "10000000 in config.json"),
+    ({**CONFIG, "n_layer": 1}, None, "model.safetensors: 'h.1.attn.c_attn.weight': no tensor of this"),
+    ({**CONFIG, "vocab_size": 10 ** 7}, None, "model.safetensors: wte.weight: has the shape (5, 4), not "
+     "(10000000, 4), as config.json has it"),
+    ({**CONFIG, "layer_norm_epsilon": 0}, None, "config.json: layer_norm_epsilon is 0, not a number"),
+    ({**CONFIG, "layer_norm_epsilon": "x"}, None, "config.json: layer_norm_epsilon is 'x', not a number"),
+    ('{"n_layer": 1, "n_layer": 2}', None, "config.json: not JSON: a name is there twice"),
+    ("{", None, "config.json: not JSON: Expecting property name"), ("[]", None, "config.json: not a JSON"),
+    ('{"a":' * 100_000, None, "config.json: nested too deeply"),
+    ("{\"a\": " + "9" * 5000 + "}", None, "config.json: "),
+    (CONFIG, drop(W), "model.safetensors: h.1.mlp.c_fc.bias: begins at byte "),
+    (CONFIG, header_of(W, dtype="F4"), f"model.safetensors: {W}: unknown dtype 'F4'"),
+    (CONFIG, header_of(W, dtype=["F32"]), f"model.safetensors: {W}: unknown dtype ['F32']"),
+    (CONFIG, header_of(W, dtype="I32"), f"model.safetensors: {W}: its dtype I32 is not one for weights"),
+    (CONFIG, header_of(W, dtype="F64"), f"model.safetensors: {W}: 256 bytes for a shape of [4, 16] and"),
+    (CONFIG, header_of(W, shape=[16, 4]), f"model.safetensors: {W}: has the shape (16, 4), not (4, 16)"),
+    (CONFIG, header_of(W, shape=[-4, -16]), f"model.safetensors: {W}: [-4, -16] is no shape"),
+    (CONFIG, header_of(W, shape=[4.0, 16]), f"model.safetensors: {W}: [4.0, 16] is no shape"),
+    (CONFIG, header_of(W, shape="416"), f"model.safetensors: {W}: '416' is no shape"),
+    (CONFIG, header_of(W, shape=[1] * 9), f"model.safetensors: {W}: [1, 1, 1, 1, 1, 1, 1, 1, 1] is no"),
+    (CONFIG, header_of(W, shape=[2 ** 40, 2 ** 40]), f"model.safetensors: {W}: 256 bytes for a shape of"),
+    (CONFIG, header_of(W, data_offsets=[0, 256]), f"model.safetensors: "),
+    (CONFIG, header_of(W, data_offsets=[10 ** 9, 10 ** 9 + 256]), "model.safetensors: "),
+    (CONFIG, header_of(W, data_offsets=[256, 0]), f"model.safetensors: {W}: -256 bytes for a shape of"),
+    (CONFIG, header_of(W, data_offsets=[0]), f"model.safetensors: {W}: [0] are no offsets"),
+    (CONFIG, header_of(W, data_offsets=[-256, 0]), f"model.safetensors: {W}: [-256, 0] are no offsets"),
+    (CONFIG, header_of("x", shape=[], dtype="F32"), "model.safetensors: x: has no dtype, shape and"),
+    (CONFIG, header_of("__metadata__"), None),
+    (CONFIG, lambda h, d: ({**h, "__metadata__": 3}, d), "model.safetensors: __metadata__ is not a JSON"),
+    (CONFIG, lambda h, d: ({**h, W: 3}, d), f"model.safetensors: {W}: has no dtype, shape and data_off"),
+    (CONFIG, lambda h, d: ([1], d), "model.safetensors: its header is not a JSON object"),
+    (CONFIG, lambda h, d: (h, d[:-1]), "model.safetensors: its tensors end at byte "),
+    (CONFIG, lambda h, d: (h, d + b"x"), "model.safetensors: its tensors end at byte "),
+    (CONFIG, nan_in(W), f"model.safetensors: {W}: holds a NaN or an infinite number"),
+    (CONFIG, nan_in("ln_f.bias", math.inf), "model.safetensors: ln_f.bias: holds a NaN or an infinite"),
+    (CONFIG, nan_in("wte.weight"), "model.safetensors: wte.weight: holds a NaN or an infinite number"),
+]
+
+
+@pytest.mark.parametrize("config, change, message", DAMAGED)
+def test_nothing_in_a_folder_is_trusted(config, change, message, tmp_path):
+    folder, _ = hugging_face(tmp_path / "gpt2", config=config, change=change)
+    if message is None:
+        gpt.load_decoder(folder)
+        return
+    with pytest.raises(ValueError) as caught:
+        gpt.load_decoder(folder)
+    assert str(caught.value).startswith(os.path.join(folder, message)) and "\n" not in str(caught.value)
+
+
+def test_names_that_are_there_twice_or_missing(tmp_path):
+    folder, _ = hugging_face(tmp_path / "a", extra=[("transformer.wpe.weight", (4, 4))])
+    with pytest.raises(ValueError, match="wpe.weight: there with and without transformer.$"):
+        gpt.load_decoder(folder)
+    extra = [("lm_head.weight", (5, 4)), ("h.0.attn.bias", (1,))]
+    folder, _ = hugging_face(tmp_path / "b", extra=extra, change=lambda h, d: (
+        {**{k if k != "ln_f.bias" else "lm_head.bias": v for k, v in h.items()}}, d))
+    with pytest.raises(ValueError, match="'lm_head.bias': no tensor of this GPT-2$"):
+        gpt.load_decoder(folder)
+    folder, _ = hugging_face(tmp_path / "c", extra=extra, change=lambda h, d: (
+        {**{k if k != "ln_f.bias" else "h.1.attn.bias": v for k, v in h.items()}}, d))
+    with pytest.raises(ValueError, match="model.safetensors: ln_f.bias: missing$"):
+        gpt.load_decoder(folder)
+    folder, _ = hugging_face(tmp_path / "d", extra=extra, change=lambda h, d: (
+        h, d[:-8] + struct.pack("<f", 0.1) + d[-4:]))
+    with pytest.raises(ValueError, match="lm_head.weight: differs from wte.weight, and in a GPT-2 they"):
+        gpt.load_decoder(folder)
+    folder, _ = hugging_face(tmp_path / "e", extra=extra, change=header_of("lm_head.weight", shape=[4, 5]))
+    with pytest.raises(ValueError, match=re.escape("lm_head.weight: has the shape (4, 5), not (5, 4)")):
+        gpt.load_decoder(folder)
+
+
+def test_headers_that_do_not_fit(tmp_path):
+    folder, _ = hugging_face(tmp_path / "gpt2")
+    path = os.path.join(folder, "model.safetensors")
+    with open(path, "rb") as file:
+        data = file.read()
+    for damaged, message in (
+            (struct.pack("<Q", 2 ** 63) + data[8:], f"a header of {2 ** 63} bytes does not fit into a"),
+            (struct.pack("<Q", len(data) - 7) + data[8:], "does not fit into a file of"),
+            (data[:5], "a header of "), (b"", "a header of 0 bytes does not fit into a file of 0"),
+            (struct.pack("<Q", 0) + data[8:], "not JSON: "),
+            (struct.pack("<Q", 10) + data[8:], "not JSON: "), (data[:8] + b"\xff" + data[9:], "not UTF-8")):
+        write(tmp_path / "gpt2" / "model.safetensors", damaged)
+        with pytest.raises(ValueError) as caught:
+            gpt.load_decoder(folder)
+        assert str(caught.value).startswith(path + ": ") and message in str(caught.value)
+    os.remove(path)
+    with pytest.raises(ValueError, match="model.safetensors: No such file or directory; name a folder"):
+        gpt.load_decoder(folder)
+    with pytest.raises(ValueError, match="config.json: No such file or directory; name a folder with a"):
+        gpt.load_decoder(str(tmp_path / "none"))
+
+
+def mutated(data, rng):
+    """The bytes with something changed in a random place."""
+    at, kind = rng.randrange(len(data)), rng.randrange(6)
+    if kind == 0:
+        return data[:at]
+    if kind == 1:
+        return data[:at] + bytes([rng.randrange(256)]) + data[at + 1:]
+    if kind == 2:
+        return data[:at] + data[at + rng.randrange(1, 20):]
+    if kind == 3:
+        return data[:at] + bytes(rng.choices(b'0123456789-.eE[]{},:" nulltrue', k=rng.randrange(1, 5))) + data[at:]
+    if kind == 4:  # the same length, so that the rest still fits
+        return data[:at] + bytes(rng.choices(b"0123456789", k=3)) + data[at + 3:]
+    other = rng.randrange(len(data))
+    return data[:at] + data[other:other + 9] + data[at + 9:]
+
+
+def test_mutations_give_a_model_or_one_line(tmp_path):
+    # 10,000 of these were tried; some hundred are kept here
+    folder, _ = hugging_face(tmp_path / "gpt2")
+    good = {name: open(os.path.join(folder, name), "rb").read() for name in os.listdir(folder)}
+    rng, loaded = random.Random(1), 0
+    for _ in range(600):
+        name = rng.choice(["config.json", "model.safetensors", "model.safetensors"])
+        data = good[name]
+        if name == "model.safetensors" and rng.random() < 0.7:  # in the header
+            length = 8 + struct.unpack("<Q", data[:8])[0]
+            data = mutated(data[:length], rng) + data[length:]
+        else:
+            data = mutated(data, rng)
+        write(tmp_path / "gpt2" / name, data)
+        try:
+            decoder, _ = gpt.load_decoder(folder)
+            loaded += len(decoder.logits([1, 2])) == len(decoder.params["wte.weight"])
+        except ValueError as error:
+            assert str(error).startswith(folder) and "\n" not in str(error)
+        write(tmp_path / "gpt2" / name, good[name])
+    assert 20 < loaded < 400
+
+
+def test_what_is_too_large_or_other_to_train(monkeypatch, tmp_path):
+    folder, _ = hugging_face(tmp_path / "gpt2", config={**CONFIG, "layer_norm_epsilon": 0.5})
+    decoder, _ = gpt.load_decoder(folder)
+    assert decoder.eps == 0.5 and decoder.logits([1]) != gpt.load_decoder(
+        hugging_face(tmp_path / "other")[0])[0].logits([1])
+    with pytest.raises(ValueError, match="^layer_norm_epsilon 0.5 cannot be trained here, only 1e-05$"):
+        gpt.trainable(decoder)
+    huge = reader(tiny())
+    huge.params["wte.weight"] = [[0.0] * 4] * 6_000_000
+    with pytest.raises(ValueError, match='^24 million weights are too many .* see "The way out" in READ'):
+        gpt.trainable(huge)
+
+
+def test_training_goes_on_where_it_was(tmp_path):
+    examples = [[0, 1, 2, 0], [0, 3, 4, 1], [0, 2, 2, 0], [0, 4, 0]]
+    straight, rest = tiny(), tiny(seed=99)
+    losses = list(gpt.train(straight, examples, 12, 2, 0.01, 0.1))
+    begun, rng = tiny(), random.Random(3)
+    optimizer = gpt.AdamW(begun.parameters(), weight_decay=0.1)
+    steps = gpt.train(begun, examples, 12, 2, 0.01, 0.1, optimizer)
+    first = [next(steps) for _ in range(5)]
+    rng.random()
+    gpt.save_training(str(tmp_path), begun, optimizer, first, rng, {"steps": 12, "data": None})
+    state, settings = gpt.load_settings(str(tmp_path))
+    assert settings == {"steps": 12, "data": None}
+    optimizer, again = gpt.AdamW(rest.parameters(), weight_decay=0.1), random.Random(4)
+    assert gpt.load_training(state, rest, optimizer, again) == first and optimizer.steps == 5
+    assert again.random() == rng.random()
+    assert list(gpt.train(rest, examples, 12, 2, 0.01, 0.1, optimizer)) == losses[5:]  # bit by bit
+    assert [p.data for p in rest.parameters()] == [p.data for p in straight.parameters()]
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda h: h.pop("m.wpe.weight"), "begins at byte"),
+    (lambda h: h.update({"m.wpe": h.pop("m.wpe.weight")}), "'m.wpe"),
+    (lambda h: h["v.ln_f.bias"].update(shape=[2, 2]), "v.ln_f.bias: has the shape (2, 2), not (4,), as"),
+    (lambda h: h["losses"].update(shape=[1, 2]), "losses: has the shape (1, 2)"),
+    (lambda h: h["__metadata__"].update(random="[3, [1], null]"), "random: "),
+    (lambda h: h["__metadata__"].update(random="[]"), "random: "),
+    (lambda h: h["__metadata__"].update(random="5"), "random: "),
+    (lambda h: h["__metadata__"].pop("random"), "random: not JSON: "),
+    (lambda h: h["__metadata__"].pop("settings"), "settings: not JSON: "),
+    (lambda h: h["__metadata__"].update(settings="[]"), "settings: not a JSON object"),
+    (lambda h: h["__metadata__"].update(settings=5), "settings: not a JSON object")])
+def test_a_damaged_training_state(change, message, tmp_path):
+    model, rng = tiny(), random.Random(1)
+    optimizer = gpt.AdamW(model.parameters())
+    gpt.save_training(str(tmp_path), model, optimizer, [1.0, 2.0], rng, {})
+    path = os.path.join(tmp_path, "training.safetensors")
+    with open(path, "rb") as file:
+        data = file.read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    write(tmp_path / "training.safetensors", struct.pack("<Q", len(text)) + text + data[8 + length:])
+    with pytest.raises(ValueError) as caught:
+        gpt.load_training(gpt.load_settings(str(tmp_path))[0], model, optimizer, rng)
+    assert str(caught.value).startswith(f"{path}: ") and message in str(caught.value)
+
+
+def test_averages_of_squares_are_not_negative(tmp_path):
+    model = tiny()
+    optimizer = gpt.AdamW(model.parameters())
+    optimizer.v[0][0][0] = -1e-9
+    gpt.save_training(str(tmp_path), model, optimizer, [], random.Random(1), {})
+    with pytest.raises(ValueError, match="v.wte.weight: an average of squares below 0$"):
+        gpt.load_training(gpt.load_settings(str(tmp_path))[0], model, optimizer, random.Random(1))
+
+
+def test_a_kill_during_a_save_loses_nothing(tmp_path, monkeypatch):
+    model, folder, rng = tiny(), str(tmp_path / "m"), random.Random(1)
+    config, optimizer = gpt.config_of(model, 0, "abcd"), gpt.AdamW(model.parameters())
+
+    def save(losses):
+        gpt.check_folder(folder, config)
+        gpt.save(folder, config, model)
+        gpt.save_training(folder, model, optimizer, losses, rng, {})
+
+    save([1.0])
+    class Killed(BaseException):
+        pass
+
+    for calls in range(9):
+        left = iter(range(calls))
+
+        def killed(real, *args):
+            if next(left, None) is None:
+                raise Killed
+            return real(*args)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            for name in ("fsync", "replace"):
+                patch.setattr(gpt.os, name, partial(killed, getattr(os, name)))
+            save([1.0, 2.0])
+            raise Killed
+        assert close([gpt.load_decoder(folder)[0].logits([1])], [model([1]).data[0]], 1e-6)
+        losses = gpt.load_training(gpt.load_settings(folder)[0], model, optimizer, rng)
+        assert losses == [1.0, 2.0] if calls >= 6 else losses in ([1.0], [1.0, 2.0])
+    save([3.0])
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "training.safetensors"]
+
+
 # --- pictures ---
 
 def columns(line):
