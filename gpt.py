@@ -1560,6 +1560,7 @@ def main(argv=None):
 if __name__ == "__main__":
     sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
     sys.stderr = sys.stderr or open(os.devnull, "w")
+    warnings.showwarning = lambda message, *_: print(f"gpt.py: {message}", file=sys.stderr)
     try:
         try:
             main()

@@ -721,6 +721,13 @@ def test_bytes_are_little_endian_on_any_machine(monkeypatch):
         numbers.tobytes()[:3:-1])
 
 
+def test_that_it_slides_is_said_in_one_line(saved):
+    done = run("--load", saved, "--prompt", "m" * 15, "--max-new-tokens", "9", "--samples", "9",
+               "--temperature", "9")
+    assert done.stderr == ("gpt.py: past 16 tokens the network looks at the last 16, and reads them "
+                           "anew for each\n")
+
+
 def test_what_is_saved(tmp_path):
     model = GPT(5, 4, 2, 2, 4, seed=7)
     config = gpt.config_of(model, 0, "abcd")
@@ -1257,3 +1264,257 @@ def test_progress_on_a_terminal_is_one_line_rewritten(monkeypatch, capsys):
     scripts.check_progress_on_a_terminal(gpt.main, SMALL, r"step 30/30  loss \d\.\d{3}  0 s left",
                                          monkeypatch)
     assert "s left" not in capsys.readouterr().out
+
+
+# --- saving, loading and ids, as a user meets them ---
+
+TINY = ["--n-embd", "8", "--n-head", "2", "--batch-size", "2", "--eval-docs", "20"]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("saved") / "model")
+    done = run("--steps", "40", *TINY, "--samples", "2", "--save", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def main_out(capsys, *args):
+    gpt.main([str(arg) for arg in args])
+    return capsys.readouterr().out
+
+
+def test_a_saved_model_is_sampled_from(saved, capsys):
+    assert sorted(os.listdir(saved)) == ["config.json", "model.safetensors", "training.safetensors"]
+    out = main_out(capsys, "--load", saved, "--samples", 3, "--prompt", "ma", "--seed", 5)
+    decoder, rng = gpt.load_decoder(saved)[0], random.Random(5)
+    tokenizer = gpt.CharTokenizer("abcdefghijklmnopqrstuvwxyz")
+    ids = [0, *tokenizer.encode("ma")]
+    texts = [tokenizer.decode([*ids, *decoder.generate(ids, 14, rng=rng, stop=0)]) for _ in range(3)]
+    assert out == "".join(f"  {text}\n" for text in texts)
+    short = main_out(capsys, "--load", saved, "--samples", 1, "--max-new-tokens", 2, "--temperature", 0)
+    assert 2 < len(short) <= 5
+    assert main_out(capsys, "--load", saved, "--top-p", 1e-9, "--samples", 1) == \
+        main_out(capsys, "--load", saved, "--temperature", 0, "--samples", 1) == \
+        main_out(capsys, "--load", saved, "--top-k", 1, "--samples", 1)
+
+
+def test_training_a_loaded_model_on(saved, capsys, tmp_path):
+    data = write(tmp_path / "names.txt", "anna\n" * 40)
+    out = main_out(capsys, "--load", saved, "--data", data, "--samples", 2)  # no steps: only a look
+    losses = [float(loss) for loss in re.findall(r"dev loss (\S+)", out)]
+    assert "loss in training" not in out and "samples (" in out and "layer 1, head 2" in out
+    out = main_out(capsys, "--load", saved, "--data", data, "--steps", 30, "--samples", 2,
+                   "--save", tmp_path / "new")
+    losses += [float(loss) for loss in re.findall(r"dev loss (\S+)", out)]
+    assert losses[1] < losses[0] - 0.3 and "steps 1 to 30" in out
+    model = gpt.trainable(gpt.load_decoder(str(tmp_path / "new"))[0])
+    assert gpt.evaluate(model, [[0, 1, 14, 14, 1, 0]]) == pytest.approx(losses[1], abs=1e-3)
+    assert re.search("27 tokens", out)  # those of the model, though the data has two letters
+
+
+def test_resuming_ends_as_going_straight_does(tmp_path, capsys):
+    data = write(tmp_path / "names.txt", "\n".join("anna bert clara dora emil frida gustav".split() * 9))
+    options = ["--data", data, *TINY, "--samples", "3", "--lr", "0.02", "--weight-decay", "0.1",
+               "--seed", "7", "--test", "--temperature", "0.9", "--top-k", "5"]
+    straight = main_out(capsys, "--steps", 60, *options, "--save", tmp_path / "a")
+    main_out(capsys, "--steps", 60, *options, "--save", tmp_path / "b", "--save-every", 25)
+    assert (tmp_path / "a" / "model.safetensors").read_bytes() == \
+        (tmp_path / "b" / "model.safetensors").read_bytes()
+    process = scripts.start("gpt.py", "--steps", "60000", *options, "--save", str(tmp_path / "c"),
+                            "--save-every", "1", text=True)
+    while not os.path.exists(tmp_path / "c" / "training.safetensors"):
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    state, settings = gpt.load_settings(str(tmp_path / "c"))
+    assert settings["steps"] == 60000 and "save" not in settings
+    done = state.entries["losses"][1][0]
+    state.file.close()
+    assert 1 <= done
+    out = main_out(capsys, "--resume", tmp_path / "c", "--steps", done + 1)
+    assert f"steps 1 to {done + 1}" in out
+    assert gpt.load_settings(str(tmp_path / "c"))[1]["steps"] == done + 1
+
+
+def test_killed_at_any_moment_and_resumed(tmp_path):
+    options = ["--steps", "90", *TINY, "--samples", "4"]
+    straight = run(*options).stdout
+    rng = random.Random(1)
+    folder = tmp_path / "m"
+    process = scripts.start("gpt.py", *options, "--save", str(folder), "--save-every", "1", text=True)
+    kills = 0
+    while kills < 4:
+        while not os.path.exists(folder / "training.safetensors"):
+            assert process.poll() is None
+        for _ in range(rng.randrange(1, 60)):  # some milliseconds
+            process.stdout.readable() and os.path.getsize(folder / "training.safetensors")
+            subprocess.run(["true"])
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.communicate()
+        kills += 1
+        gpt.load_decoder(str(folder))  # a whole one is there
+        process = scripts.start("gpt.py", "--resume", str(folder), text=True, encoding="utf-8")
+    out, _ = process.communicate(timeout=60)
+    assert kills and process.returncode == 0
+    assert out[out.index("train loss"):] == straight[straight.index("train loss"):]
+
+
+def test_resuming_what_is_done(saved, capsys):
+    out = main_out(capsys, "--resume", saved)
+    assert "steps 1 to 40" in out and "step    40" not in out and "step     0" not in out
+
+
+def test_settings_are_not_trusted(saved, tmp_path, capsys):
+    folder = shutil.copytree(saved, tmp_path / "m")
+    path = os.path.join(folder, "training.safetensors")
+    for settings, message in (({"n_embd": "many"}, "settings: argument --n-embd: must be a whole number"),
+                              ({"help": True}, "settings: 'help' is no option"),
+                              ({"save": "/elsewhere"}, "settings: 'save' is no option"),
+                              ({"load": "/elsewhere"}, "settings: 'load' is no option"),
+                              ({"steps": [1]}, "settings: argument --steps: must be a whole number from"),
+                              ({"test": "yes"}, "settings: argument --test: ignored explicit argument")):
+        model = gpt.trainable(gpt.load_decoder(saved)[0])
+        gpt.save_training(str(folder), model, gpt.AdamW(model.parameters()), [], random.Random(1), settings)
+        scripts.check_refused(gpt.main, "gpt.py", ["--resume", str(folder)], f"{path}: {message}", capsys)
+
+
+IDS = "".join(" ".join(str((3 * i + k) % 11) for k in range(i % 5 + 2)) + "\n" for i in range(40))
+
+
+def test_training_on_ids(tmp_path, capsys):
+    path = write(tmp_path / "ids.txt", IDS + "\n")  # an empty line is no document
+    out = main_out(capsys, "--ids", path, "--steps", 150, *TINY, "--save", tmp_path / "m")
+    assert out.startswith("40 documents, 12 tokens, ") and "steps 1 to 150" in out
+    assert "samples" not in out and "step     0" not in out
+    decoder, config = gpt.load_decoder(str(tmp_path / "m"))
+    assert config["eos_token_id"] == 11 == config["vocab_size"] - 1 and config["characters"] is None
+    write(tmp_path / "prompts", "3 4\n\n0 1 2\n")
+    out = main_out(capsys, "--load", tmp_path / "m", "--ids", tmp_path / "prompts", "--temperature", 0,
+                   "--max-new-tokens", 4)
+    lines = out.split("\n")
+    assert lines[3] == "" and all(line.endswith(" ") for line in lines[:3] if line)
+    for line, prompt in zip(lines, ([3, 4], [], [0, 1, 2])):
+        new = list(decoder.generate(prompt or [11], 4, 0, stop=11))
+        assert list(map(int, line.split())) == prompt + new and len(new) <= 4
+    assert lines[0].split()[:3] == ["3", "4", "5"]  # each id is one more than the one before
+    drawn = [main_out(capsys, "--load", tmp_path / "m", "--ids", tmp_path / "prompts", "--seed", seed)
+             for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2] and max(map(len, drawn[0].split("\n"))) < 200
+    longer = main_out(capsys, "--load", tmp_path / "m", "--ids", path, "--steps", 50, *TINY)
+    assert float(re.search(r"train loss (\S+)", longer)[1]) < 2.5 and "12 tokens" in longer
+
+
+def test_ids_as_one_stream(tmp_path, capsys):
+    path = write(tmp_path / "ids.txt", " ".join(str(i % 7) for i in range(500)) + "\n1 2\n")
+    out = main_out(capsys, "--ids", path, "--stream", "--steps", 60, *TINY, "--block-size", 8,
+                   "--save", tmp_path / "m")
+    assert "windows, 8 tokens" in out
+    _, config = gpt.load_decoder(str(tmp_path / "m"))
+    assert config["eos_token_id"] is None and config["n_positions"] == 8
+    prompt = write(tmp_path / "p", "3 4 5\n")
+    out = main_out(capsys, "--load", tmp_path / "m", "--ids", prompt, "--max-new-tokens", 3)
+    assert out.startswith("3 4 5 ") and len(out.split()) == 6
+    empty = write(tmp_path / "e", "\n")
+    scripts.check_refused(gpt.main, "gpt.py", ["--load", str(tmp_path / "m"), "--ids", empty],
+                          "an empty prompt, and the model has no token to begin a text with", capsys)
+
+
+def test_a_stream_model_is_loaded_as_one(tmp_path, capsys):
+    path = write(tmp_path / "play.txt", "to be or not to be,\nthat is the question\n" * 40)
+    main_out(capsys, "--data", path, "--stream", *SMALL, "--block-size", "12", "--save", tmp_path / "m")
+    with pytest.warns(UserWarning, match="past 12 tokens"):
+        out = main_out(capsys, "--load", tmp_path / "m", "--samples", 1)
+    assert out.startswith("  \n") and out.endswith("\n") and 180 < len(out) <= 2 + 1 + 200 + 1
+
+
+@scripts.posix
+def test_ids_come_as_they_are_made(saved):
+    process = subprocess.Popen(scripts.command("gpt.py", "--load", saved, "--ids", "-", "--temperature",
+                                               "0", "--max-new-tokens", "2"),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               env={**os.environ, "PYTHONUNBUFFERED": ""})
+    for prompt in (b"1 ", b"2 5 "):
+        process.stdin.write(prompt + b"\n")
+        process.stdin.flush()
+        assert process.stdout.read(len(prompt)) == prompt
+        assert process.stdout.readline().endswith(b"\n")
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+
+
+@scripts.posix
+def test_from_bpe_to_gpt_and_back(tmp_path):
+    # What the README shows: text to ids, a model of ids, and text again, each program by itself.
+    text = "the cat sat on the mat\n" * 30
+    corpus, tok, ids = (str(tmp_path / name) for name in ("corpus.txt", "tok.json", "ids.txt"))
+    write(tmp_path / "corpus.txt", text)
+
+    def shell(command):
+        done = subprocess.run(["sh", "-c", command.replace("python", f"'{sys.executable}'")],
+                              cwd=scripts.ROOT, capture_output=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode()
+
+    shell(f"python bpe.py train {corpus} -o {tok} --vocab-size 270")
+    shell(f"python bpe.py encode {tok} {corpus} > {ids}")
+    shell(f"python gpt.py --ids {ids} --steps 120 --n-embd 8 --n-head 2 --lr 0.05 --save {tmp_path}/m")
+    out = shell(f"echo 'the cat' | python bpe.py encode {tok} | python gpt.py --load {tmp_path}/m "
+                f"--ids - --temperature 0 | python bpe.py decode {tok}")
+    assert out == "the cat sat on the mat\n"
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--load", "none"], os.path.join("none", "config.json: No such file or directory; name a folder")),
+    (["--load", "names.txt"], os.path.join("names.txt", "config.json: Not a directory")),
+    (["--load", "gpt2"], "this model reads the token ids of another tokenizer: give --ids FILE, as bpe"),
+    (["--load", "gpt2", "--data", "names.txt"], "this model reads the token ids of another tokenizer"),
+    (["--load", "damaged"], os.path.join("damaged", "model.safetensors: wte.weight: holds a NaN")),
+    (["--load", "chars"], "config.json: characters: must be 4 different ones, in order, after the bou"),
+    (["--load", "eos"], "config.json: eos_token_id is 9, and no token"),
+    (["--load", "saved", "--prompt", "é"], "'é' never occurs in the data, so the model has no token"),
+    (["--load", "saved", "--prompt", "m" * 16], "does not fit into --block-size 16; shorten the one"),
+    (["--load", "saved", "--data", "digits.txt", "--steps", "1"], "'1' never occurs in the data"),
+    (["--load", "saved", "--save", "new"], "--save: nothing was trained; give --steps"),
+    (["--load", "saved", "--resume", "saved"], "not allowed with argument --load"),
+    (["--load", "saved", "--ids", "ids.txt", "--steps", "1"], "this model reads characters: name a text"),
+    (["--resume", "gpt2"], os.path.join("gpt2", "training.safetensors: No such file or directory")),
+    (["--ids", "none.txt"], "none.txt: No such file or directory; name a file of token ids"),
+    (["--ids", "."], ".: Is a directory; name a file of token ids"),
+    (["--ids", "names.txt"], "names.txt: line 1: 'anna' is no token id from 0 to 999999999"),
+    (["--ids", "minus.txt"], "minus.txt: line 2: '-3' is no token id from 0 to 999999999"),
+    (["--ids", "few.txt"], "few.txt: 2 documents are too few: train, dev and test need one each; put"),
+    (["--ids", "few.txt", "--stream"], "few.txt: 5 tokens are too few, as a tenth of them must fill a"),
+    (["--ids", "ids.txt", "--data", "names.txt"], "--ids: takes the place of --data, --prompt and"),
+    (["--ids", "ids.txt", "--prompt", "a"], "--ids: takes the place of --data, --prompt and --explain"),
+    (["--load", "gpt2", "--ids", "big.txt"], "big.txt: line 1: '5' is no token id from 0 to 4"),
+    (["--load", "gpt2", "--ids", "big.txt", "--steps", "3"], "big.txt: line 1: '5' is no token id from"),
+    (["--save", "names.txt"], "names.txt: File exists; name a folder to save in"),
+    (["--save", "gpt2"], "gpt2: holds another model; name another folder, or remove it"),
+    (["--save-every", "0"], "argument --save-every: must be a whole number from 1 to 10^9, not '0'"),
+    (["--top-p", "0"], "argument --top-p: must be a number above 0, not '0'"),
+    (["--max-new-tokens", "-1"], "argument --max-new-tokens: must be a whole number from 0")])
+def test_bad_models_and_ids_get_one_line(args, message, saved, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(saved, "saved")
+    for folder, config, change in (("gpt2", CONFIG, None), ("damaged", CONFIG, nan_in("wte.weight")),
+                                   ("chars", {**CONFIG, "characters": "abba"}, None),
+                                   ("eos", {**CONFIG, "eos_token_id": 9}, None)):
+        hugging_face(tmp_path / folder, config=config, change=change)
+    for name, text in (("names.txt", "anna\nbert\nclara\n"), ("digits.txt", "1\n2\n3\n"), ("ids.txt", IDS),
+                       ("minus.txt", "1 2\n2 -3\n"), ("few.txt", "1 2 3\n4 5\n"), ("big.txt", "5\n1\n2\n")):
+        write(tmp_path / name, text)
+    before = {path: os.path.getmtime(path) for path, _, _ in os.walk(".")}
+    scripts.check_refused(gpt.main, "gpt.py", args, message, capsys)
+    assert {path: os.path.getmtime(path) for path, _, _ in os.walk(".")} == before
+
+
+def test_a_folder_that_fills_up_while_training(tmp_path, capsys, monkeypatch):
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(gpt.os, "fsync", full)
+    scripts.check_refused(gpt.main, "gpt.py", ["--steps", "2", *TINY, "--save", str(tmp_path / "m")],
+                          "config.json: No space left on device; name a folder that can be written", capsys)
