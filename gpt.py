@@ -99,8 +99,9 @@ def windows(ids, block_size, seed):
 def between_boundaries(documents, boundary, block_size, seed):
     """Examples from lists of ids, shuffled: each between two boundaries, and cut if too long."""
     random.Random(seed).shuffle(documents)
-    return dict(zip(("train", "dev", "test"), (
-        [[boundary, *ids, boundary][:block_size + 1] for ids in part] for part in split(documents))))
+    parts = [[[boundary, *ids, boundary][:block_size + 1] for ids in part]
+             for part in split(documents)]
+    return dict(zip(("train", "dev", "test"), parts))
 
 
 def load(path, block_size, seed, stream=False, tokenizer=None):
@@ -433,7 +434,7 @@ def shapes_of(vocab_size, block_size, n_layer, n_embd):
 
 
 class GPT:
-    """GPT-2 (Radford et al. 2019), its parameters in a dict under the names that they have there."""
+    """GPT-2 (Radford et al. 2019), its parameters in a dict under the names they have there."""
 
     def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd, seed):
         """Random weights. Raises ValueError for a size below 1, or n_embd no multiple of n_head.
@@ -722,7 +723,7 @@ class Decoder:
         return layer_norm(Tensor([x]), weight, bias, self.eps).data[0]
 
     def attention(self, i, qkv):
-        """Attention in block i: the new token, qkv (3 * n_embd), looks at all so far -> (n_embd)."""
+        """Attention in block i of the new token, qkv (3 * n_embd), to all so far -> (n_embd)."""
         n_embd = len(qkv) // 3
         size, mixed = n_embd // self.n_head, []
         for channel, value in zip(self.values[i], qkv[2 * n_embd:]):
@@ -776,8 +777,8 @@ class Decoder:
         ValueError for a temperature below 0, a top_k below 1, or a top_p not above 0.
         """
         if not temperature >= 0 or top_k is not None and top_k < 1 or not top_p > 0:
-            raise ValueError(f"temperature {temperature} is below 0, top_k {top_k} below 1 or top_p "
-                             f"{top_p} not above 0")
+            raise ValueError(f"temperature {temperature} is below 0, top_k {top_k} below 1 or "
+                             f"top_p {top_p} not above 0")
         ids, new = list(ids), list(ids)[-self.block_size:]  # new: still to be read
         self.forget()
         for _ in range(max_new_tokens):
@@ -1010,7 +1011,7 @@ def load_decoder(folder):
                 raise ValueError(f"{weights.path}: {own}: there with and without transformer.")
             if own in shapes:
                 names[own] = name
-            elif name != "lm_head.weight" and not re.fullmatch(r"h\.\d+\.attn\.(masked_)?bias", own):
+            elif not re.fullmatch(r"h\.\d+\.attn\.(masked_)?bias|lm_head\.weight", own):
                 raise ValueError(f"{weights.path}: {name!r:.80}: no tensor of this GPT-2")
         for name, shape in shapes.items():
             if name not in names:
@@ -1029,8 +1030,8 @@ def load_decoder(folder):
             check_shape(weights, "lm_head.weight", shapes["wte.weight"])
             rows = weights.read("lm_head.weight", sizes["n_embd"])
             if any(map(operator.ne, rows, params["wte.weight"])):
-                raise ValueError(f"{weights.path}: lm_head.weight: differs from wte.weight, and in a "
-                                 f"GPT-2 they are one")
+                raise ValueError(f"{weights.path}: lm_head.weight: differs from wte.weight, and in "
+                                 f"a GPT-2 they are one")
     eps = config.get("layer_norm_epsilon", 1e-5)
     return Decoder(params, n_head, sizes["block_size"], eps), config
 
@@ -1061,7 +1062,11 @@ def trainable(decoder):
 
 
 def config_of(model, boundary, characters):
-    """What config.json says of a model. Its tokens are the characters, after the boundary."""
+    """What config.json says of a model, for others and, in the last two, for this file.
+
+    Its tokens are the boundary, which begins and ends its documents unless it is None, and the
+    characters, unless they are those of another tokenizer.
+    """
     (vocab_size, n_embd), (block_size, _) = (model.params[f"{name}.weight"].shape
                                              for name in ("wte", "wpe"))
     return {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "vocab_size": vocab_size,
@@ -1069,7 +1074,8 @@ def config_of(model, boundary, characters):
             "n_layer": model.n_layer, "n_head": model.n_head, "n_inner": None,
             "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "attn_pdrop": 0.0,
             "embd_pdrop": 0.0, "resid_pdrop": 0.0, "tie_word_embeddings": True,
-            "bos_token_id": boundary, "eos_token_id": boundary, "characters": characters}
+            "bos_token_id": boundary, "eos_token_id": boundary, "boundary": boundary,
+            "characters": characters}
 
 
 def check_folder(folder, config):
@@ -1240,8 +1246,8 @@ def make_parser():
     parser.add_argument("--data", metavar="FILE",
                         help="UTF-8 text, one document a line (default: names.txt beside gpt.py)")
     parser.add_argument("--ids", metavar="FILE",
-                        help="token ids instead, a document a line, from bpe.py or another tokenizer "
-                             "(- is standard input); with --load they are prompts to continue")
+                        help="token ids instead, a document a line, from bpe.py or another "
+                             "tokenizer (- is standard input); with --load prompts to continue")
     parser.add_argument("--stream", action="store_true", help="read it as one long text instead")
     parser.add_argument("--steps", metavar="N", type=count,
                         help="training steps (default: 2200, or 0 with --load)")
@@ -1261,7 +1267,7 @@ def make_parser():
             ("--samples", count, 20, "texts to invent"),
             ("--temperature", number(float, 0), 1.0, "below 1 plays safe, 0 takes the likeliest"),
             ("--top-k", size, None, "draw only from the N likeliest tokens"),
-            ("--top-p", positive, 1.0, "draw only from the likeliest that sum to this probability")):
+            ("--top-p", positive, 1.0, "draw only from the likeliest of this joint probability")):
         parser.add_argument(name, metavar="X" if isinstance(default, float) else "N", type=kind,
                             default=default, help=f"{text} (default: {default or 'all'})")
     parser.add_argument("--max-new-tokens", metavar="N", type=count,
@@ -1272,7 +1278,7 @@ def make_parser():
                         help="how every sample begins (default: nothing)")
     parser.add_argument("--explain", metavar="NAME",
                         help="text to show letter by letter (default: the first of the dev split)")
-    parser.add_argument("--save", metavar="DIR", help="a folder to write the model to, after training")
+    parser.add_argument("--save", metavar="DIR", help="a folder to write the trained model to")
     parser.add_argument("--save-every", metavar="N", type=size, help="and after every N steps")
     saved = parser.add_mutually_exclusive_group()
     saved.add_argument("--load", metavar="DIR", help="begin with a saved model; without --steps or "
@@ -1338,7 +1344,7 @@ def load_ids(args, block_size, config):
     """From --ids: how many tokens there are, which one is the boundary, and the examples."""
     n_vocab = config["vocab_size"] if config else 10 ** 9
     documents = [ids for ids in read_ids(args.ids, n_vocab) if ids]
-    boundary = config.get("eos_token_id") if config else 1 + max(map(max, documents), default=0)
+    boundary = config["eos_token_id"] if config else 1 + max(map(max, documents), default=0)
     if not args.stream and (len(documents) < 3 or boundary is None):
         raise ValueError(f"{args.ids}: {len(documents)} documents are too few: train, dev and test "
                          f"need one each; put one on each line, or use --stream")
@@ -1353,15 +1359,17 @@ def load_ids(args, block_size, config):
 
 def characters_of(config, path):
     """The tokenizer of a saved model, or None if it reads the ids of another one."""
-    characters, boundary = config.get("characters"), config.get("eos_token_id")
-    if boundary is not None and not (is_size(boundary) and boundary < config["vocab_size"]):
-        raise ValueError(f"{path}: eos_token_id is {boundary!r:.40}, and no token")
+    for name in ("eos_token_id", "boundary"):
+        token = config.setdefault(name, None)
+        if token is not None and not (is_size(token) and token < config["vocab_size"]):
+            raise ValueError(f"{path}: {name} is {token!r:.40}, and no token")
+    characters, boundary = config.get("characters"), config["boundary"]
     if characters is None:
         return None
     if not isinstance(characters, str) or sorted(set(characters)) != list(characters) or \
             len(characters) + 1 != config["vocab_size"] or boundary not in (None, BOUNDARY):
-        raise ValueError(f"{path}: characters: must be {config['vocab_size'] - 1} different ones, in "
-                         f"order, after the boundary 0")
+        raise ValueError(f"{path}: characters: must be {config['vocab_size'] - 1} different ones, "
+                         f"in order, after the boundary 0")
     return CharTokenizer(characters)
 
 
@@ -1376,16 +1384,17 @@ def prompt_of(args, tokenizer, block_size, edge):
     return prompt
 
 
-def continue_ids(args, decoder, boundary):
+def continue_ids(args, decoder, config):
     """Prints the ids of each line of --ids, and new ones as they are drawn."""
-    rng, n = random.Random(args.seed), args.max_new_tokens
+    rng, n, end = random.Random(args.seed), args.max_new_tokens, config["eos_token_id"]
+    edge = [token for token in [config["boundary"]] if token is not None]
     for ids in read_ids(args.ids, len(decoder.params["wte.weight"])):
-        if not ids and boundary is None:
+        if not ids and not edge and end is None:
             raise ValueError("an empty prompt, and the model has no token to begin a text with")
         for token in ids:
             print(token, end=" ", flush=True)
-        for token in decoder.generate(ids or [boundary], 50 if n is None else n, args.temperature,
-                                      args.top_k, args.top_p, rng, boundary):
+        for token in decoder.generate(edge + ids or [end], 50 if n is None else n,
+                                      args.temperature, args.top_k, args.top_p, rng, end):
             print(token, end=" ", flush=True)
         print(flush=True)
 
@@ -1492,7 +1501,8 @@ def prepare(args, state):
         n_vocab, boundary, splits = load_ids(args, args.block_size, config)
     else:
         names = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
-        tokenizer, splits = load(args.data or names, args.block_size, args.seed, args.stream, tokenizer)
+        tokenizer, splits = load(args.data or names, args.block_size, args.seed, args.stream,
+                                 tokenizer)
         n_vocab, boundary, edge = tokenizer.n_vocab, BOUNDARY, [] if args.stream else [BOUNDARY]
         prompt = prompt_of(args, tokenizer, args.block_size, edge)
         explained = splits["dev"][0]
@@ -1530,11 +1540,10 @@ def main(argv=None):
                 raise ValueError("--save: nothing was trained; give --steps")
             decoder, config = load_decoder(args.load)
             tokenizer = characters_of(config, os.path.join(args.load, "config.json"))
-            boundary = config.get("eos_token_id")
             if args.ids:
-                return continue_ids(args, decoder, boundary)
+                return continue_ids(args, decoder, config)
             if tokenizer:
-                return sample_from(args, decoder, tokenizer, boundary)
+                return sample_from(args, decoder, tokenizer, config["boundary"])
         if args.steps is None:
             args.steps = 0 if args.load else 2200
         prepared = prepare(args, state)

@@ -753,11 +753,11 @@ def test_what_is_saved(tmp_path):
     assert found == config and found["architectures"] == ["GPT2LMHeadModel"]
     assert {name: found[name] for name in ("model_type", "vocab_size", "n_positions", "n_ctx", "n_embd",
                                            "n_layer", "n_head", "n_inner", "activation_function",
-                                           "layer_norm_epsilon", "tie_word_embeddings", "bos_token_id",
+                                           "layer_norm_epsilon", "boundary", "tie_word_embeddings", "bos_token_id",
                                            "eos_token_id", "characters", "attn_pdrop")} == {
         **SIZES, "model_type": "gpt2", "n_ctx": 4, "n_inner": None, "activation_function": "gelu_new",
         "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True, "bos_token_id": 0, "eos_token_id": 0,
-        "characters": "abcd", "attn_pdrop": 0.0}
+        "boundary": 0, "characters": "abcd", "attn_pdrop": 0.0}
     decoder, _ = gpt.load_decoder(folder)
     assert close([decoder.logits([i]) for i in (0, 3, 1)], model([0, 3, 1]).data, 1e-6)
     with pytest.raises(ValueError, match="holds another model; name another folder, or remove it"):
@@ -1397,7 +1397,7 @@ def test_training_on_ids(tmp_path, capsys):
     lines = out.split("\n")
     assert lines[3] == "" and all(line.endswith(" ") for line in lines[:3] if line)
     for line, prompt in zip(lines, ([3, 4], [], [0, 1, 2])):
-        new = list(decoder.generate(prompt or [11], 4, 0, stop=11))
+        new = list(decoder.generate([11, *prompt], 4, 0, stop=11))
         assert list(map(int, line.split())) == prompt + new and len(new) <= 4
     assert lines[0].split()[:3] == ["3", "4", "5"]  # each id is one more than the one before
     drawn = [main_out(capsys, "--load", tmp_path / "m", "--ids", tmp_path / "prompts", "--seed", seed)
@@ -1405,6 +1405,16 @@ def test_training_on_ids(tmp_path, capsys):
     assert drawn[0] == drawn[1] != drawn[2] and max(map(len, drawn[0].split("\n"))) < 200
     longer = main_out(capsys, "--load", tmp_path / "m", "--ids", path, "--steps", 50, *TINY)
     assert float(re.search(r"train loss (\S+)", longer)[1]) < 2.5 and "12 tokens" in longer
+
+
+def test_a_gpt2_from_elsewhere_reads_prompts_as_they_are(tmp_path, capsys):
+    folder, _ = hugging_face(tmp_path / "gpt2")
+    prompts = write(tmp_path / "p", "3 4\n\n1\n")
+    out = main_out(capsys, "--load", folder, "--ids", prompts, "--temperature", 0, "--max-new-tokens", 2)
+    decoder = gpt.load_decoder(folder)[0]
+    expected = [[3, 4, *decoder.generate([3, 4], 2, 0, stop=0)], list(decoder.generate([0], 2, 0, stop=0)),
+                [1, *decoder.generate([1], 2, 0, stop=0)]]
+    assert [list(map(int, line.split())) for line in out.split("\n")[:3]] == expected
 
 
 def test_ids_as_one_stream(tmp_path, capsys):
@@ -1460,7 +1470,7 @@ def test_from_bpe_to_gpt_and_back(tmp_path):
 
     shell(f"python bpe.py train {corpus} -o {tok} --vocab-size 270")
     shell(f"python bpe.py encode {tok} {corpus} > {ids}")
-    shell(f"python gpt.py --ids {ids} --steps 120 --n-embd 8 --n-head 2 --lr 0.05 --save {tmp_path}/m")
+    shell(f"python gpt.py --ids {ids} --steps 150 --n-embd 16 --n-head 2 --lr 0.03 --save {tmp_path}/m")
     out = shell(f"echo 'the cat' | python bpe.py encode {tok} | python gpt.py --load {tmp_path}/m "
                 f"--ids - --temperature 0 | python bpe.py decode {tok}")
     assert out == "the cat sat on the mat\n"
@@ -1474,6 +1484,7 @@ def test_from_bpe_to_gpt_and_back(tmp_path):
     (["--load", "damaged"], os.path.join("damaged", "model.safetensors: wte.weight: holds a NaN")),
     (["--load", "chars"], "config.json: characters: must be 4 different ones, in order, after the bou"),
     (["--load", "eos"], "config.json: eos_token_id is 9, and no token"),
+    (["--load", "edge"], "config.json: boundary is -1, and no token"),
     (["--load", "saved", "--prompt", "é"], "'é' never occurs in the data, so the model has no token"),
     (["--load", "saved", "--prompt", "m" * 16], "does not fit into --block-size 16; shorten the one"),
     (["--load", "saved", "--data", "digits.txt", "--steps", "1"], "'1' never occurs in the data"),
@@ -1501,7 +1512,8 @@ def test_bad_models_and_ids_get_one_line(args, message, saved, tmp_path, monkeyp
     shutil.copytree(saved, "saved")
     for folder, config, change in (("gpt2", CONFIG, None), ("damaged", CONFIG, nan_in("wte.weight")),
                                    ("chars", {**CONFIG, "characters": "abba"}, None),
-                                   ("eos", {**CONFIG, "eos_token_id": 9}, None)):
+                                   ("eos", {**CONFIG, "eos_token_id": 9}, None),
+                                   ("edge", {**CONFIG, "boundary": -1}, None)):
         hugging_face(tmp_path / folder, config=config, change=change)
     for name, text in (("names.txt", "anna\nbert\nclara\n"), ("digits.txt", "1\n2\n3\n"), ("ids.txt", IDS),
                        ("minus.txt", "1 2\n2 -3\n"), ("few.txt", "1 2 3\n4 5\n"), ("big.txt", "5\n1\n2\n")):
