@@ -2,8 +2,9 @@
 
 wavenet.py joined the letters of its context in a fixed tree, the same for every name. Here each
 letter looks back at all the letters before it and decides, by what they are, which of them matter:
-that is attention. The network around it is GPT-2's, some 15,000 times smaller than the smallest one
-of 124 million weights; the training (AdamW, warm-up, clipping) is the one usual for such networks.
+that is attention. The network around it is GPT-2's, some 15,000 times smaller than the smallest
+GPT-2, which has 124 million weights; the training (AdamW, warm-up, clipping) is the one usual for
+such networks.
 
     python gpt.py                        train on names.txt, evaluate, sample, draw; under a minute
     python gpt.py --prompt ma            invent names that begin with "ma"
@@ -514,7 +515,7 @@ class GPT:
                  top_p=1.0):
         """The list of ids, continued by at most max_new_tokens tokens: see Decoder.generate."""
         return [*ids, *Decoder(self.params_by_column(), self.n_head, self.block_size).generate(
-            ids, max_new_tokens, temperature, top_k, top_p, rng, stop)]
+            ids, max_new_tokens, temperature, top_k, rng, stop, top_p)]
 
     def params_by_column(self):
         """The parameters as plain numbers, the matrices of linear layers turned on their side."""
@@ -670,10 +671,10 @@ def evaluate(model, examples, batch_size=64):
 # To write one more token, must the network read the whole text again? What it has made of the
 # earlier tokens does not change, as none of them sees a later one; and the new one asks of them
 # only their keys and values. So these are kept, and each token costs one row through the network
-# instead of all. Nothing is differentiated here, so plain numbers will do, in any sequence: lists,
-# or the arrays in which 124 million weights fit into memory. Which token comes next is drawn from
-# the probabilities; as many unlikely tokens together are not that unlikely, text gets better if
-# only the likeliest may be drawn: the top_k, or those that together have the probability top_p.
+# instead of all. Nothing is differentiated here, so plain numbers will do: lists, or the arrays of
+# section 11, in which 124 million weights fit into memory. Which token comes next is drawn from the
+# probabilities. All the unlikely tokens together are quite likely, so text gets better if only the
+# likeliest may be drawn: the top_k, or those that together have the probability top_p.
 
 dot = getattr(math, "sumprod", None) or (lambda a, b: sum(map(operator.mul, a, b)))
 
@@ -684,7 +685,7 @@ def choose(logits, temperature, top_k, top_p, rng):
     top = likeliest[0]
     if temperature == 0:
         return top
-    # Less the top logit: however small the temperature, that is no inf - inf.
+    # The top logit is subtracted first: a tiny temperature could otherwise make it inf - inf.
     probs = softmax([(logits[i] - logits[top]) / temperature for i in likeliest])
     n = total = 0
     while n < len(probs) and total < top_p:
@@ -765,8 +766,8 @@ class Decoder:
         check_finite(logits)
         return logits
 
-    def generate(self, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=1.0, rng=random,
-                 stop=None):
+    def generate(self, ids, max_new_tokens, temperature=1.0, top_k=None, rng=random, stop=None,
+                 top_p=1.0):
         """Yields at most max_new_tokens tokens that continue the list of ids, as they are drawn.
 
         temperature divides the logits: below 1 the likely becomes likelier, at 0 only the likeliest
@@ -798,8 +799,8 @@ class Decoder:
 # %% 11. Checkpoints
 # How does a model outlive its training? A folder in the format of Hugging Face holds config.json,
 # the sizes, and model.safetensors, the weights: a header in JSON says of each tensor its type, its
-# shape and where its bytes are, and the bytes follow. OpenAI's GPT-2 comes so, and what is written
-# here loads in PyTorch. To go on with training one needs more: AdamW's averages and how far it was.
+# shape and where its bytes are, and the bytes follow. OpenAI's GPT-2 is distributed like this, and
+# what is written here loads in PyTorch. To go on with training one needs more: AdamW's averages.
 # That is a third file, training.safetensors. A file is written under another name at first and then
 # renamed, so whatever happens, a whole one is there. And as a folder may come from anywhere, all
 # that is read from it is checked before it is believed.
@@ -808,6 +809,7 @@ BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, 
          "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1}  # a number, by its type
 SIZES = {"vocab_size": "vocab_size", "n_positions": "block_size", "n_layer": "n_layer",
          "n_head": "n_head", "n_embd": "n_embd"}  # in config.json, and here
+# What config.json must say. If it says nothing, the first is meant, but for model_type.
 AS_HERE = {"model_type": ["gpt2"], "activation_function": ["gelu_new", "gelu_pytorch_tanh"],
            "scale_attn_weights": [True], "tie_word_embeddings": [True],
            "scale_attn_by_inverse_layer_idx": [False], "add_cross_attention": [False]}
@@ -964,7 +966,7 @@ def as_array(data, dtype):
 
 
 def load_config(folder):
-    """The sizes of a GPT-2, {"n_layer": .. and so on}, and the rest that config.json says.
+    """The sizes in config.json, by the names that they have here, and all that it says.
 
     Raises ValueError for what is no GPT-2, or not as GPT-2 is.
     """
@@ -985,7 +987,7 @@ def load_config(folder):
                          f"{config['n_head']}")
     if config.get("n_inner") not in (None, 4 * config["n_embd"]):
         raise ValueError(f"{path}: n_inner is {config['n_inner']!r:.60}, not 4 n_embd")
-    eps = config.get("layer_norm_epsilon", 1e-5)
+    eps = config.setdefault("layer_norm_epsilon", 1e-5)
     if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 < eps < 1:
         raise ValueError(f"{path}: layer_norm_epsilon is {eps!r:.60}, not a number between 0 and 1")
     return {here: config[there] for there, here in SIZES.items()}, config
@@ -1032,8 +1034,7 @@ def load_decoder(folder):
             if any(map(operator.ne, rows, params["wte.weight"])):
                 raise ValueError(f"{weights.path}: lm_head.weight: differs from wte.weight, and in "
                                  f"a GPT-2 they are one")
-    eps = config.get("layer_norm_epsilon", 1e-5)
-    return Decoder(params, n_head, sizes["block_size"], eps), config
+    return Decoder(params, n_head, sizes["block_size"], config["layer_norm_epsilon"]), config
 
 
 def check_shape(tensors, name, shape):
@@ -1062,10 +1063,10 @@ def trainable(decoder):
 
 
 def config_of(model, boundary, characters):
-    """What config.json says of a model, for others and, in the last two, for this file.
+    """What config.json says of a model. The last two entries are only for this file.
 
-    Its tokens are the boundary, which begins and ends its documents unless it is None, and the
-    characters, unless they are those of another tokenizer.
+    boundary begins and ends each document; None if it was trained on one long text. (OpenAI's GPT-2
+    has but a token to end with.) characters are None if its tokens are another tokenizer's.
     """
     (vocab_size, n_embd), (block_size, _) = (model.params[f"{name}.weight"].shape
                                              for name in ("wte", "wpe"))
@@ -1110,7 +1111,7 @@ def save_training(folder, model, optimizer, losses, rng, settings):
 
 
 def training_rows(model, optimizer):
-    """(what their names begin with, the rows of each parameter) of weights and AdamW's averages."""
+    """Pairs (prefix, rows of every parameter) for the weights and AdamW's two averages."""
     return (("", [as_rows(p.data) for p in model.parameters()]), ("m.", optimizer.m),
             ("v.", optimizer.v))
 
@@ -1130,10 +1131,11 @@ def load_settings(folder):
 def load_training(state, model, optimizer, rng):
     """Put into model, optimizer and rng what training.safetensors holds; the losses so far."""
     kinds = training_rows(model, optimizer)
-    expected = {kind + name for kind, _ in kinds for name in model.params}
-    for name in (expected | {"losses"}) ^ state.entries.keys():
-        raise ValueError(f"{state.path}: {name!r:.80}: "
-                         f"{'missing' if name in expected | {'losses'} else 'not of this model'}")
+    expected = {"losses", *(kind + name for kind, _ in kinds for name in model.params)}
+    if missing := sorted(expected - state.entries.keys()):
+        raise ValueError(f"{state.path}: {missing[0]}: missing")
+    if unknown := sorted(state.entries.keys() - expected):
+        raise ValueError(f"{state.path}: {unknown[0]!r:.80}: not of this model")
     for kind, rows_of in kinds:
         for (name, p), rows in zip(model.params.items(), rows_of):
             check_shape(state, kind + name, p.shape)
@@ -1147,8 +1149,8 @@ def load_training(state, model, optimizer, rng):
     losses = [loss for numbers in state.read("losses", 1) for loss in numbers]
     optimizer.steps = len(losses)
     try:
-        version, numbers, gauss = parse_json(str(state.metadata.get("random")).encode())
-        rng.setstate((version, tuple(numbers), None))
+        version, numbers, _ = parse_json(str(state.metadata.get("random")).encode())
+        rng.setstate((version, tuple(numbers), None))  # None: rng draws no normal numbers
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{state.path}: random: {error}") from None
     return losses
@@ -1220,6 +1222,8 @@ def draw_attention(model, tokenizer, ids, columns=80):
 
 
 # %% 13. The command line
+# Nothing below is about networks. It reads the options, and does one of three things: train (run),
+# or, with --load alone, invent texts (sample_from) or continue those of --ids (continue_ids).
 
 
 def number(kind, low, above=False):
@@ -1238,6 +1242,12 @@ def number(kind, low, above=False):
     return parse
 
 
+# These defaults learned the most in three quarters of a minute on one core. Wider or deeper, the
+# network sees too few names in that time (dev loss 0.01 higher with 32 channels, 0.04 with 2
+# layers); narrower, it has no room for what it sees (0.01 higher with 16 channels).
+DEFAULTS = {"n_layer": 1, "n_head": 4, "n_embd": 24, "block_size": 16}
+
+
 def make_parser():
     """The command line, as --help tells it."""
     parser = argparse.ArgumentParser(
@@ -1251,17 +1261,10 @@ def make_parser():
     parser.add_argument("--stream", action="store_true", help="read it as one long text instead")
     parser.add_argument("--steps", metavar="N", type=count,
                         help="training steps (default: 2200, or 0 with --load)")
-    # These defaults learned the most in three quarters of a minute on one core. Wider or deeper,
-    # the network sees too few names in that time (dev loss 0.01 higher with 32 channels, 0.04 with
-    # 2 layers); narrower, it has no room for what it sees (0.01 higher with 16 channels).
     for name, kind, default, text in (
             ("--batch-size", size, 8, "documents a step"),
             ("--lr", positive, 0.01, "peak learning rate"),
             ("--weight-decay", number(float, 0), 0.01, "pull of matrices towards 0"),
-            ("--n-layer", size, 1, "blocks"),
-            ("--n-head", size, 4, "attention heads in a block"),
-            ("--n-embd", size, 24, "channels"),
-            ("--block-size", size, 16, "tokens that the model can look at"),
             ("--seed", count, 42, "where all randomness starts"),
             ("--eval-docs", count, 2000, "documents of each split to evaluate on, 0 for none"),
             ("--samples", count, 20, "texts to invent"),
@@ -1270,6 +1273,12 @@ def make_parser():
             ("--top-p", positive, 1.0, "draw only from the likeliest of this joint probability")):
         parser.add_argument(name, metavar="X" if isinstance(default, float) else "N", type=kind,
                             default=default, help=f"{text} (default: {default or 'all'})")
+    for name, text in (("n_layer", "blocks"), ("n_head", "attention heads in a block"),
+                       ("n_embd", "channels"), ("block_size", "tokens the model can look at")):
+        parser.add_argument("--" + name.replace("_", "-"), metavar="N", type=size,
+                            help=f"{text} (default: {DEFAULTS[name]}, or as it was saved)")
+    parser.add_argument("--vocab-size", metavar="N", type=size,
+                        help="with --ids: tokens of the tokenizer (default: the largest id and 1)")
     parser.add_argument("--max-new-tokens", metavar="N", type=count,
                         help="length of a sample (default: what fits into --block-size; 200 with "
                              "--stream, 50 with --ids)")
@@ -1308,8 +1317,9 @@ def resumed(args, argv):
         if name not in vars(args) or name in ("save", "load", "resume"):
             refuse(f"{name!r:.40} is no option")
         flag = "--" + name.replace("_", "-")
-        words += [flag] * (value is True) or [f"{flag}={value}"] * (value not in (None, False))
-    parser.error = refuse
+        if value is not None and value is not False:
+            words.append(flag if value is True else f"{flag}={value}")
+    parser.error = refuse  # argparse would end the program with a message that names no file
     args = make_parser().parse_args(argv, parser.parse_args(words))
     args.save = args.save or args.resume
     return args, state
@@ -1341,10 +1351,15 @@ def read_ids(path, n_vocab):
 
 
 def load_ids(args, block_size, config):
-    """From --ids: how many tokens there are, which one is the boundary, and the examples."""
-    n_vocab = config["vocab_size"] if config else 10 ** 9
+    """From --ids: how many tokens there are, which one is the boundary, and the examples.
+
+    The boundary is a token more than the tokenizer has, or the one that a loaded model ends with.
+    """
+    n_vocab = config["vocab_size"] if config else args.vocab_size or 1_000_000
     documents = [ids for ids in read_ids(args.ids, n_vocab) if ids]
-    boundary = config["eos_token_id"] if config else 1 + max(map(max, documents), default=0)
+    boundary = args.vocab_size or 1 + max(map(max, documents), default=0)
+    if config:
+        boundary = config["eos_token_id"]
     if not args.stream and (len(documents) < 3 or boundary is None):
         raise ValueError(f"{args.ids}: {len(documents)} documents are too few: train, dev and test "
                          f"need one each; put one on each line, or use --stream")
@@ -1374,14 +1389,17 @@ def characters_of(config, path):
 
 
 def prompt_of(args, tokenizer, block_size, edge):
-    """The ids that every sample begins with."""
+    """The ids that every sample begins with, and how many may follow; edge: [boundary] or []."""
     prompt = edge + tokenizer.encode(args.prompt)
     if not prompt:  # a stream has no boundary to begin with; a line end comes nearest
         prompt = tokenizer.encode("\n" if "\n" in tokenizer.chars else tokenizer.chars[0])
     if len(prompt) > block_size:
         raise ValueError(f"--prompt: {args.prompt!r} does not fit into --block-size "
                          f"{block_size}; shorten the one or raise the other")
-    return prompt
+    room = args.max_new_tokens
+    if room is None:
+        room = block_size + 1 - len(prompt) if edge else 200
+    return prompt, room
 
 
 def continue_ids(args, decoder, config):
@@ -1394,35 +1412,31 @@ def continue_ids(args, decoder, config):
         for token in ids:
             print(token, end=" ", flush=True)
         for token in decoder.generate(edge + ids or [end], 50 if n is None else n,
-                                      args.temperature, args.top_k, args.top_p, rng, end):
+                                      args.temperature, args.top_k, rng, end, args.top_p):
             print(token, end=" ", flush=True)
         print(flush=True)
 
 
 def sample_from(args, decoder, tokenizer, boundary):
     """Prints texts that a loaded model invents, letter by letter as they are drawn."""
-    prompt = prompt_of(args, tokenizer, decoder.block_size, [] if boundary is None else [boundary])
-    room, rng = args.max_new_tokens, random.Random(args.seed)
-    if room is None:
-        room = 200 if boundary is None else decoder.block_size + 1 - len(prompt)
+    prompt, room = prompt_of(args, tokenizer, decoder.block_size,
+                             [] if boundary is None else [boundary])
+    rng = random.Random(args.seed)
     for _ in range(args.samples):
         print("  " + tokenizer.decode(prompt), end="", flush=True)
-        for token in decoder.generate(prompt, room, args.temperature, args.top_k, args.top_p, rng,
-                                      boundary):
+        for token in decoder.generate(prompt, room, args.temperature, args.top_k, rng, boundary,
+                                      args.top_p):
             print(tokenizer.decode([token]), end="", flush=True)
         print()
 
 
-def run(args, model, tokenizer, splits, prompt, explained, config, state):
+def run(args, state, model, tokenizer, splits, prompt, room, explained, config):
     """Train, save, evaluate, sample and draw. Without a tokenizer, there is no text to show."""
     rng = random.Random(args.seed)
     optimizer = AdamW(model.parameters(), weight_decay=args.weight_decay)
     losses = load_training(state, model, optimizer, rng) if state else []
     before, settings = len(losses), {name: value for name, value in vars(args).items()
-                                     if name not in ("save", "load", "resume")}
-    room = args.max_new_tokens
-    if room is None and tokenizer:
-        room = 200 if args.stream else model.block_size + 1 - len(prompt)  # tokens to a text
+                                     if name not in ("save", "load", "resume", *DEFAULTS)}
 
     def invent(max_new_tokens):
         return tokenizer.decode(model.generate(prompt, max_new_tokens, args.temperature, args.top_k,
@@ -1440,7 +1454,7 @@ def run(args, model, tokenizer, splits, prompt, explained, config, state):
 
     start = time.monotonic()
     try:
-        if not losses:
+        if not losses and (args.steps or not args.load):
             glimpse(0)
         for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr,
                           args.weight_decay, optimizer):
@@ -1459,7 +1473,8 @@ def run(args, model, tokenizer, splits, prompt, explained, config, state):
         show_progress("", in_a_pipe=False)
         print(f"stopped at step {len(losses)} of {args.steps}; Ctrl-C again quits", file=sys.stderr,
               flush=True)
-    keep()
+    if len(losses) > before or not state:
+        keep()
 
     for name in ("train", "dev", "test") if args.test else ("train", "dev"):
         if args.eval_docs:
@@ -1480,50 +1495,66 @@ def run(args, model, tokenizer, splits, prompt, explained, config, state):
           + draw_attention(model, tokenizer, explained[:-1]))
 
 
-def prepare(args, state):
-    """What run needs: model, tokenizer, examples, prompt, text to explain and config."""
-    decoder = tokenizer = config = prompt = explained = None
-    if args.load or args.resume:
-        path = os.path.join(args.load or args.resume, "config.json")
+def prepare(args):
+    """What run needs: model, tokenizer, examples, prompt, its room, text to explain and config."""
+    folder, decoder, tokenizer, config = args.load or args.resume, None, None, None
+    prompt = room = explained = None
+    if folder:
+        sizes, config = load_config(folder)
         if args.load:
-            decoder, config = load_decoder(args.load)
-        else:
-            config = load_config(args.resume)[1]
+            decoder, config = load_decoder(folder)
+        path = os.path.join(folder, "config.json")
         tokenizer = characters_of(config, path)
-        args.block_size = config["n_positions"]
+        args.stream = args.stream or "characters" in config and config["boundary"] is None
         if bool(args.ids) == bool(tokenizer):
             raise ValueError(f"{path}: this model reads " + (
                 "characters: name a text with --data" if tokenizer else
                 "the token ids of another tokenizer: give --ids FILE, as bpe.py encode writes it"))
+    else:
+        sizes = {name: getattr(args, name) or default for name, default in DEFAULTS.items()}
+    block_size = sizes["block_size"]
     if args.ids:
-        if args.data or args.prompt or args.explain is not None:
-            raise ValueError("--ids: takes the place of --data, --prompt and --explain")
-        n_vocab, boundary, splits = load_ids(args, args.block_size, config)
+        if args.data:
+            raise ValueError("--ids: takes the place of --data")
+        sizes["vocab_size"], boundary, splits = load_ids(args, block_size, config)
     else:
         names = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
-        tokenizer, splits = load(args.data or names, args.block_size, args.seed, args.stream,
-                                 tokenizer)
-        n_vocab, boundary, edge = tokenizer.n_vocab, BOUNDARY, [] if args.stream else [BOUNDARY]
-        prompt = prompt_of(args, tokenizer, args.block_size, edge)
+        tokenizer, splits = load(args.data or names, block_size, args.seed, args.stream, tokenizer)
+        sizes["vocab_size"], boundary = tokenizer.n_vocab, BOUNDARY
+        edge = [] if args.stream else [BOUNDARY]
+        prompt, room = prompt_of(args, tokenizer, block_size, edge)
         explained = splits["dev"][0]
         if args.explain is not None:
             explained = edge + tokenizer.encode(args.explain) + edge
-            if not 2 <= len(explained) <= args.block_size + 1:
+            if not 2 <= len(explained) <= block_size + 1:
                 raise ValueError(f"--explain: {args.explain!r} should be {2 - len(2 * edge)} to "
-                                 f"{args.block_size + 1 - len(2 * edge)} characters long for "
-                                 f"--block-size {args.block_size}")
-    if decoder:
-        model = trainable(decoder)
-    elif config:
-        model = GPT(*(config[name] for name in ("vocab_size", "n_positions", "n_layer", "n_head",
-                                                "n_embd")), args.seed)
-    else:
-        model = GPT(n_vocab, args.block_size, args.n_layer, args.n_head, args.n_embd, args.seed)
+                                 f"{block_size + 1 - len(2 * edge)} characters long for "
+                                 f"--block-size {block_size}")
+    model = trainable(decoder) if decoder else GPT(**sizes, seed=args.seed)
     if args.save:
         config = config_of(model, None if args.stream else boundary,
                            "".join(tokenizer.chars) if tokenizer else None)
         check_folder(args.save, config)
-    return model, tokenizer, splits, prompt, explained, config, state
+    return model, tokenizer, splits, prompt, room, explained, config
+
+
+def check_options(args):
+    """Raises ValueError for options that would have no effect."""
+    if args.load or args.resume:
+        for name in DEFAULTS:
+            if getattr(args, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')}: a saved model has its own sizes")
+    if args.ids and (args.prompt or args.explain is not None):
+        raise ValueError("--ids: takes the place of --prompt and --explain")
+    if args.vocab_size and (args.load or args.resume or not args.ids):
+        raise ValueError("--vocab-size: is for training a new model with --ids")
+    if args.save_every and not (args.save or args.resume):
+        raise ValueError("--save-every: where? give --save DIR")
+    if args.load and not args.steps and not args.data:
+        for name in ("save", "explain", "test", "stream"):
+            if getattr(args, name):
+                raise ValueError(f"--{name}: nothing to do with --load alone; give --steps or "
+                                 f"--data")
 
 
 def main(argv=None):
@@ -1533,11 +1564,10 @@ def main(argv=None):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # where █ cannot be printed, ? will do
     try:
+        check_options(args)
         if args.resume:
             args, state = resumed(args, argv)
         if args.load and not args.steps and not args.data:
-            if args.save:
-                raise ValueError("--save: nothing was trained; give --steps")
             decoder, config = load_decoder(args.load)
             tokenizer = characters_of(config, os.path.join(args.load, "config.json"))
             if args.ids:
@@ -1546,21 +1576,20 @@ def main(argv=None):
                 return sample_from(args, decoder, tokenizer, config["boundary"])
         if args.steps is None:
             args.steps = 0 if args.load else 2200
-        prepared = prepare(args, state)
+        model, tokenizer, splits, *rest = prepare(args)
     except (ValueError, FloatingPointError) as error:
         parser.error(str(error))
 
-    model, splits = prepared[0], prepared[2]
     examples = [ids for part in splits.values() for ids in part]
     cut = 0 if args.stream else sum(ids[-1] != ids[0] for ids in examples)
     if cut:
-        print(f"gpt.py: {cut} documents do not fit into --block-size {args.block_size} "
+        print(f"gpt.py: {cut} documents do not fit into --block-size {model.block_size} "
               f"and were cut", file=sys.stderr)
     n_params = sum(len(row) for p in model.parameters() for row in as_rows(p.data))
     print(f"{len(examples)} {'windows' if args.stream else 'documents'}, "
           f"{len(model.params['wte.weight'].data)} tokens, {n_params} parameters")
     try:
-        run(args, *prepared)
+        run(args, state, model, tokenizer, splits, *rest)
     except (ValueError, FloatingPointError) as error:
         show_progress("", in_a_pipe=False)
         parser.error(str(error))

@@ -970,7 +970,8 @@ def test_training_goes_on_where_it_was(tmp_path):
 
 @pytest.mark.parametrize("change, message", [
     (lambda h: h.pop("m.wpe.weight"), "begins at byte"),
-    (lambda h: h.update({"m.wpe": h.pop("m.wpe.weight")}), "'m.wpe"),
+    (lambda h: h.update({"m.wpe": h.pop("m.wpe.weight")}), "m.wpe.weight: missing"),
+    (lambda h: h.update(more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}), "'more': not of"),
     (lambda h: h["v.ln_f.bias"].update(shape=[2, 2]), "v.ln_f.bias: has the shape (2, 2), not (4,), as"),
     (lambda h: h["losses"].update(shape=[1, 2]), "losses: has the shape (1, 2)"),
     (lambda h: h["__metadata__"].update(random="[3, [1], null]"), "random: "),
@@ -1229,7 +1230,7 @@ def test_bad_input_as_a_user_meets_it():
 
 def test_help_gives_each_default():
     text = " ".join(run("--help").stdout.split())
-    assert len(re.findall(r"\(default: ", text)) == 18
+    assert len(re.findall(r"\(default: ", text)) == 19
     assert "training steps (default: 2200, or 0 with --load)" in text
 
 
@@ -1362,15 +1363,33 @@ def test_killed_at_any_moment_and_resumed(tmp_path):
     assert out[out.index("train loss"):] == straight[straight.index("train loss"):]
 
 
-def test_resuming_what_is_done(saved, capsys):
-    out = main_out(capsys, "--resume", saved)
+def test_resuming_what_is_done(saved, capsys, monkeypatch):
+    monkeypatch.setattr(gpt, "save", None)
+    out = main_out(capsys, "--resume", saved, "--samples", 1)
     assert "steps 1 to 40" in out and "step    40" not in out and "step     0" not in out
+
+
+def test_options_that_are_0_are_resumed_with(tmp_path, capsys):
+    zeros = ["--seed", 0, "--weight-decay", 0, "--eval-docs", 0, "--temperature", 0, "--samples", 0]
+    straight = main_out(capsys, "--steps", 20, *TINY[:6], *zeros, "--save", tmp_path / "m")
+    again = main_out(capsys, "--resume", tmp_path / "m")
+    assert again[again.index("loss in training"):] == straight[straight.index("loss in training"):]
+    assert "dev loss" not in again
+
+
+def test_ids_and_how_many_tokens_there_are(tmp_path, capsys):
+    path = write(tmp_path / "ids.txt", IDS)
+    out = main_out(capsys, "--ids", path, "--vocab-size", 50, "--steps", 2, *TINY, "--save", tmp_path / "m")
+    assert out.startswith("40 documents, 51 tokens, ")
+    assert gpt.load_decoder(str(tmp_path / "m"))[1]["boundary"] == 50
+    prompt = write(tmp_path / "p", "49 3\n")  # 49 was in no document
+    assert main_out(capsys, "--load", tmp_path / "m", "--ids", prompt).startswith("49 3 ")
 
 
 def test_settings_are_not_trusted(saved, tmp_path, capsys):
     folder = shutil.copytree(saved, tmp_path / "m")
     path = os.path.join(folder, "training.safetensors")
-    for settings, message in (({"n_embd": "many"}, "settings: argument --n-embd: must be a whole number"),
+    for settings, message in (({"steps": "many"}, "settings: argument --steps: must be a whole number"),
                               ({"help": True}, "settings: 'help' is no option"),
                               ({"save": "/elsewhere"}, "settings: 'save' is no option"),
                               ({"load": "/elsewhere"}, "settings: 'load' is no option"),
@@ -1403,7 +1422,7 @@ def test_training_on_ids(tmp_path, capsys):
     drawn = [main_out(capsys, "--load", tmp_path / "m", "--ids", tmp_path / "prompts", "--seed", seed)
              for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2] and max(map(len, drawn[0].split("\n"))) < 200
-    longer = main_out(capsys, "--load", tmp_path / "m", "--ids", path, "--steps", 50, *TINY)
+    longer = main_out(capsys, "--load", tmp_path / "m", "--ids", path, "--steps", 50, *TINY[4:])
     assert float(re.search(r"train loss (\S+)", longer)[1]) < 2.5 and "12 tokens" in longer
 
 
@@ -1435,6 +1454,8 @@ def test_ids_as_one_stream(tmp_path, capsys):
 def test_a_stream_model_is_loaded_as_one(tmp_path, capsys):
     path = write(tmp_path / "play.txt", "to be or not to be,\nthat is the question\n" * 40)
     main_out(capsys, "--data", path, "--stream", *SMALL, "--block-size", "12", "--save", tmp_path / "m")
+    assert "windows" in main_out(capsys, "--load", tmp_path / "m", "--data", path, "--samples", 0)
+    assert "windows" in main_out(capsys, "--resume", tmp_path / "m", "--steps", 31, "--samples", 0)
     with pytest.warns(UserWarning, match="past 12 tokens"):
         out = main_out(capsys, "--load", tmp_path / "m", "--samples", 1)
     assert out.startswith("  \n") and out.endswith("\n") and 180 < len(out) <= 2 + 1 + 200 + 1
@@ -1488,18 +1509,26 @@ def test_from_bpe_to_gpt_and_back(tmp_path):
     (["--load", "saved", "--prompt", "é"], "'é' never occurs in the data, so the model has no token"),
     (["--load", "saved", "--prompt", "m" * 16], "does not fit into --block-size 16; shorten the one"),
     (["--load", "saved", "--data", "digits.txt", "--steps", "1"], "'1' never occurs in the data"),
-    (["--load", "saved", "--save", "new"], "--save: nothing was trained; give --steps"),
+    (["--load", "saved", "--save", "new"], "--save: nothing to do with --load alone; give --steps or"),
     (["--load", "saved", "--resume", "saved"], "not allowed with argument --load"),
     (["--load", "saved", "--ids", "ids.txt", "--steps", "1"], "this model reads characters: name a text"),
     (["--resume", "gpt2"], os.path.join("gpt2", "training.safetensors: No such file or directory")),
     (["--ids", "none.txt"], "none.txt: No such file or directory; name a file of token ids"),
     (["--ids", "."], ".: Is a directory; name a file of token ids"),
-    (["--ids", "names.txt"], "names.txt: line 1: 'anna' is no token id from 0 to 999999999"),
-    (["--ids", "minus.txt"], "minus.txt: line 2: '-3' is no token id from 0 to 999999999"),
+    (["--ids", "names.txt"], "names.txt: line 1: 'anna' is no token id from 0 to 999999"),
+    (["--ids", "minus.txt"], "minus.txt: line 2: '-3' is no token id from 0 to 999999"),
     (["--ids", "few.txt"], "few.txt: 2 documents are too few: train, dev and test need one each; put"),
     (["--ids", "few.txt", "--stream"], "few.txt: 5 tokens are too few, as a tenth of them must fill a"),
-    (["--ids", "ids.txt", "--data", "names.txt"], "--ids: takes the place of --data, --prompt and"),
-    (["--ids", "ids.txt", "--prompt", "a"], "--ids: takes the place of --data, --prompt and --explain"),
+    (["--ids", "ids.txt", "--data", "names.txt"], "--ids: takes the place of --data"),
+    (["--ids", "ids.txt", "--prompt", "a"], "--ids: takes the place of --prompt and --explain"),
+    (["--ids", "ids.txt", "--explain", ""], "--ids: takes the place of --prompt and --explain"),
+    (["--ids", "ids.txt", "--vocab-size", "5"], "ids.txt: line 3: '6' is no token id from 0 to 4"),
+    (["--vocab-size", "5"], "--vocab-size: is for training a new model with --ids"),
+    (["--load", "saved", "--n-layer", "1"], "--n-layer: a saved model has its own sizes"),
+    (["--resume", "saved", "--block-size", "16"], "--block-size: a saved model has its own sizes"),
+    (["--save-every", "5"], "--save-every: where? give --save DIR"),
+    (["--load", "saved", "--test"], "--test: nothing to do with --load alone; give --steps or --data"),
+    (["--load", "saved", "--explain", "a"], "--explain: nothing to do with --load alone; give --steps"),
     (["--load", "gpt2", "--ids", "big.txt"], "big.txt: line 1: '5' is no token id from 0 to 4"),
     (["--load", "gpt2", "--ids", "big.txt", "--steps", "3"], "big.txt: line 1: '5' is no token id from"),
     (["--save", "names.txt"], "names.txt: File exists; name a folder to save in"),
