@@ -1522,7 +1522,7 @@ def test_from_bpe_to_gpt_and_back(tmp_path):
     (["--ids", "ids.txt", "--data", "names.txt"], "--ids: takes the place of --data"),
     (["--ids", "ids.txt", "--prompt", "a"], "--ids: takes the place of --prompt and --explain"),
     (["--ids", "ids.txt", "--explain", ""], "--ids: takes the place of --prompt and --explain"),
-    (["--ids", "ids.txt", "--vocab-size", "5"], "ids.txt: line 3: '6' is no token id from 0 to 4"),
+    (["--ids", "ids.txt", "--vocab-size", "5"], "ids.txt: line 2: '5' is no token id from 0 to 4"),
     (["--vocab-size", "5"], "--vocab-size: is for training a new model with --ids"),
     (["--load", "saved", "--n-layer", "1"], "--n-layer: a saved model has its own sizes"),
     (["--resume", "saved", "--block-size", "16"], "--block-size: a saved model has its own sizes"),
