@@ -23,6 +23,7 @@ Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization"; Holtzman et
 Curious Case of Neural Text Degeneration" (top_p).
 """
 import argparse
+import contextlib
 import json
 import math
 import operator
@@ -30,6 +31,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import struct
 import sys
 import time
@@ -807,8 +809,10 @@ class Decoder:
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2,
          "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1}  # a number, by its type
+MAX_HEADER = 10_000_000  # bytes of JSON that are read at most; GPT-2 has some 15,000
 SIZES = {"vocab_size": "vocab_size", "n_positions": "block_size", "n_layer": "n_layer",
          "n_head": "n_head", "n_embd": "n_embd"}  # in config.json, and here
+MASKS = r"h\.\d+\.attn\.(masked_)?bias"  # names of tensors that are no weights
 # What config.json must say. If it says nothing, the first is meant, but for model_type.
 AS_HERE = {"model_type": ["gpt2"], "activation_function": ["gelu_new", "gelu_pytorch_tanh"],
            "scale_attn_weights": [True], "tie_word_embeddings": [True],
@@ -872,8 +876,9 @@ def parse_json(data):
 def read_json(path):
     """The dict in a JSON file. Raises ValueError."""
     try:
+        check_ordinary(path)
         with open(path, "rb") as file:
-            found = parse_json(file.read(10_000_000))
+            found = parse_json(file.read(MAX_HEADER))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; name a folder with a model") from None
     except ValueError as error:
@@ -881,6 +886,12 @@ def read_json(path):
     if not isinstance(found, dict):
         raise ValueError(f"{path}: not a JSON object")
     return found
+
+
+def check_ordinary(path):
+    """Raises ValueError if there is something else than a file, which might never end."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError("not an ordinary file")
 
 
 def is_size(value, low=0):
@@ -895,13 +906,16 @@ class SafeTensors:
     """
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.file = path, None
         try:
+            check_ordinary(path)
             self.file = open(path, "rb")
             size = os.fstat(self.file.fileno()).st_size
             length = int.from_bytes(self.file.read(8), "little")
             if size < 8 or length > size - 8:
                 raise ValueError(f"a header of {length} bytes does not fit into a file of {size}")
+            if length > MAX_HEADER:
+                raise ValueError(f"a header of {length} bytes: far more than any GPT-2 needs")
             header = parse_json(self.file.read(length))
             if not isinstance(header, dict):
                 raise ValueError("its header is not a JSON object")
@@ -921,12 +935,15 @@ class SafeTensors:
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror}; name a folder with a model") from None
         except ValueError as error:
-            self.file.close()
+            if self.file:
+                self.file.close()
             raise ValueError(f"{path}: {error}") from None
 
     @staticmethod
     def check(name, entry, first):
         """An entry of the header, its offsets counted from the beginning of the file."""
+        if not name.isprintable() or len(name) > 100:
+            raise ValueError(f"{name!r:.60}: no name of a tensor")
         if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
             raise ValueError(f"{name}: has no dtype, shape and data_offsets")
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -1013,7 +1030,7 @@ def load_decoder(folder):
                 raise ValueError(f"{weights.path}: {own}: there with and without transformer.")
             if own in shapes:
                 names[own] = name
-            elif not re.fullmatch(r"h\.\d+\.attn\.(masked_)?bias|lm_head\.weight", own):
+            elif name != "lm_head.weight" and not re.fullmatch(MASKS, own):
                 raise ValueError(f"{weights.path}: {name!r:.80}: no tensor of this GPT-2")
         for name, shape in shapes.items():
             if name not in names:
@@ -1044,17 +1061,22 @@ def check_shape(tensors, name, shape):
                          f"{shape}, as config.json has it")
 
 
-def trainable(decoder):
-    """A GPT with the weights of a Decoder. Raises ValueError if they are too many for lists."""
-    wte, wpe = decoder.params["wte.weight"], decoder.params["wpe.weight"]
-    n_embd = len(wte[0])
-    n_weights = (len(wte) + len(wpe) + 12 * decoder.n_layer * n_embd) * n_embd
+def check_trainable(vocab_size, block_size, n_layer, n_embd, n_head=1):
+    """Raises ValueError if there are too many weights for lists of Python's numbers."""
+    n_weights = (vocab_size + block_size + 12 * n_layer * n_embd) * n_embd
     if n_weights > 20_000_000:
         raise ValueError(f"{n_weights // 10 ** 6} million weights are too many to train here; see "
                          f'"The way out" in README.md')
+
+
+def trainable(decoder):
+    """A GPT with the weights of a Decoder. Raises ValueError if it cannot be trained."""
+    wte, wpe = decoder.params["wte.weight"], decoder.params["wpe.weight"]
+    sizes = (len(wte), len(wpe), decoder.n_layer, len(wte[0]))
+    check_trainable(*sizes)
     if decoder.eps != 1e-5:
         raise ValueError(f"layer_norm_epsilon {decoder.eps} cannot be trained here, only 1e-05")
-    model = GPT(len(wte), len(wpe), decoder.n_layer, decoder.n_head, n_embd, 0)
+    model = GPT(*sizes[:3], decoder.n_head, sizes[3], seed=0)
     for name, p in model.params.items():
         numbers = decoder.params[name]
         p.data = list(numbers) if len(p.shape) == 1 else \
@@ -1079,22 +1101,38 @@ def config_of(model, boundary, characters):
             "characters": characters}
 
 
-def check_folder(folder, config):
-    """Raises ValueError if a folder cannot be made, or holds another model than config's."""
+def make_folder(folder, config):
+    """Write config.json into a folder, and make that if need be.
+
+    Raises ValueError if this cannot be done, or if it holds the weights of another model.
+    """
     path = os.path.join(folder, "config.json")
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise ValueError(f"{folder}: {error.strerror}; name a folder to save in") from None
-    if os.path.exists(path) and read_json(path) != config:
+    if os.path.exists(os.path.join(folder, "model.safetensors")) and read_json(path) != config:
         raise ValueError(f"{folder}: holds another model; name another folder, or remove it")
+    write_whole(path, json.dumps(config, indent=2).encode())
 
 
-def save(folder, config, model):
-    """Write config.json and model.safetensors, for Hugging Face's transformers and for --load."""
+def check_sizes(state, sizes):
+    """Raises ValueError unless the weights of an open training.safetensors have these sizes."""
+    check_trainable(**sizes)
+    if len(state.entries) < 36 * sizes["n_layer"]:
+        raise ValueError(f"{state.path}: {len(state.entries)} tensors are too few for n_layer "
+                         f"{sizes['n_layer']} in config.json")
+    shapes = shapes_of(**{name: size for name, size in sizes.items() if name != "n_head"})
+    for name, shape in shapes.items():
+        if name not in state.entries:
+            raise ValueError(f"{state.path}: {name}: missing")
+        check_shape(state, name, shape)
+
+
+def save(folder, model):
+    """Write model.safetensors, for Hugging Face's transformers and for --load."""
     tensors = {name: (p.shape, array("f", [w for row in as_rows(p.data) for w in row]))
                for name, p in model.params.items()}
-    write_whole(os.path.join(folder, "config.json"), json.dumps(config, indent=2).encode())
     write_whole(os.path.join(folder, "model.safetensors"),
                 as_safetensors(tensors, {"format": "pt"}))
 
@@ -1317,6 +1355,10 @@ def resumed(args, argv):
         if name not in vars(args) or name in ("save", "load", "resume"):
             refuse(f"{name!r:.40} is no option")
         flag = "--" + name.replace("_", "-")
+        if isinstance(value, str) and not value.isprintable():
+            refuse(f"{name}: {value!r:.60} cannot be printed")
+        if name in ("data", "ids") and value and not os.path.isfile(value):
+            refuse(f"{name}: {value!r:.200}: no such file; name it with --{name}")
         if value is not None and value is not False:
             words.append(flag if value is True else f"{flag}={value}")
     parser.error = refuse  # argparse would end the program with a message that names no file
@@ -1360,7 +1402,9 @@ def load_ids(args, block_size, config):
     boundary = args.vocab_size or 1 + max(map(max, documents), default=0)
     if config:
         boundary = config["eos_token_id"]
-    if not args.stream and (len(documents) < 3 or boundary is None):
+    if not args.stream and boundary is None:
+        raise ValueError("this model has no token to stand between documents; use --stream")
+    if not args.stream and len(documents) < 3:
         raise ValueError(f"{args.ids}: {len(documents)} documents are too few: train, dev and test "
                          f"need one each; put one on each line, or use --stream")
     ids = [i for document in documents for i in document]
@@ -1374,14 +1418,18 @@ def load_ids(args, block_size, config):
 
 def characters_of(config, path):
     """The tokenizer of a saved model, or None if it reads the ids of another one."""
-    for name in ("eos_token_id", "boundary"):
-        token = config.setdefault(name, None)
-        if token is not None and not (is_size(token) and token < config["vocab_size"]):
-            raise ValueError(f"{path}: {name} is {token!r:.40}, and no token")
-    characters, boundary = config.get("characters"), config["boundary"]
+    def is_token(value):
+        return is_size(value) and value < config["vocab_size"]
+
+    if not is_token(config.get("eos_token_id")):  # as one that is left at GPT-2's 50256
+        config["eos_token_id"] = None
+    characters, boundary = config.get("characters"), config.setdefault("boundary", None)
+    if boundary is not None and not is_token(boundary):
+        raise ValueError(f"{path}: boundary is {boundary!r:.40}, and no token")
     if characters is None:
         return None
-    if not isinstance(characters, str) or sorted(set(characters)) != list(characters) or \
+    if not isinstance(characters, str) or not characters or \
+            sorted(set(characters)) != list(characters) or \
             len(characters) + 1 != config["vocab_size"] or boundary not in (None, BOUNDARY):
         raise ValueError(f"{path}: characters: must be {config['vocab_size'] - 1} different ones, "
                          f"in order, after the boundary 0")
@@ -1430,7 +1478,27 @@ def sample_from(args, decoder, tokenizer, boundary):
         print()
 
 
-def run(args, state, model, tokenizer, splits, prompt, room, explained, config):
+@contextlib.contextmanager
+def first_ctrl_c():
+    """Within it, the first Ctrl-C only adds to the list that it gives, so that a step is finished.
+
+    Half a step would be saved otherwise. The second Ctrl-C quits, as always.
+    """
+    asked, before = [], signal.getsignal(signal.SIGINT)
+
+    def ask(*_):
+        asked.append(True)
+        signal.signal(signal.SIGINT, before)
+
+    try:
+        if before == signal.default_int_handler:  # else it is ignored, or somebody else's
+            signal.signal(signal.SIGINT, ask)
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def run(args, state, model, tokenizer, splits, prompt, room, explained):
     """Train, save, evaluate, sample and draw. Without a tokenizer, there is no text to show."""
     rng = random.Random(args.seed)
     optimizer = AdamW(model.parameters(), weight_decay=args.weight_decay)
@@ -1449,11 +1517,11 @@ def run(args, state, model, tokenizer, splits, prompt, room, explained, config):
 
     def keep():
         if args.save:
-            save(args.save, config, model)
+            save(args.save, model)
             save_training(args.save, model, optimizer, losses, rng, settings)
 
     start = time.monotonic()
-    try:
+    with first_ctrl_c() as asked:
         if not losses and (args.steps or not args.load):
             glimpse(0)
         for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr,
@@ -1468,9 +1536,10 @@ def run(args, state, model, tokenizer, splits, prompt, room, explained, config):
                 glimpse(step)
             if args.save_every and step % args.save_every == 0:
                 keep()
-        show_progress("", in_a_pipe=False)
-    except KeyboardInterrupt:
-        show_progress("", in_a_pipe=False)
+            if asked:
+                break
+    show_progress("", in_a_pipe=False)
+    if asked:
         print(f"stopped at step {len(losses)} of {args.steps}; Ctrl-C again quits", file=sys.stderr,
               flush=True)
     if len(losses) > before or not state:
@@ -1495,8 +1564,8 @@ def run(args, state, model, tokenizer, splits, prompt, room, explained, config):
           + draw_attention(model, tokenizer, explained[:-1]))
 
 
-def prepare(args):
-    """What run needs: model, tokenizer, examples, prompt, its room, text to explain and config."""
+def prepare(args, state):
+    """What run needs: model, tokenizer, examples, the prompt and its room, the text to explain."""
     folder, decoder, tokenizer, config = args.load or args.resume, None, None, None
     prompt = room = explained = None
     if folder:
@@ -1530,16 +1599,21 @@ def prepare(args):
                 raise ValueError(f"--explain: {args.explain!r} should be {2 - len(2 * edge)} to "
                                  f"{block_size + 1 - len(2 * edge)} characters long for "
                                  f"--block-size {block_size}")
+    if state:
+        check_sizes(state, sizes)
+    check_trainable(**sizes)
     model = trainable(decoder) if decoder else GPT(**sizes, seed=args.seed)
     if args.save:
-        config = config_of(model, None if args.stream else boundary,
-                           "".join(tokenizer.chars) if tokenizer else None)
-        check_folder(args.save, config)
-    return model, tokenizer, splits, prompt, room, explained, config
+        make_folder(args.save, config_of(model, None if args.stream else boundary,
+                                         "".join(tokenizer.chars) if tokenizer else None))
+    return model, tokenizer, splits, prompt, room, explained
 
 
 def check_options(args):
     """Raises ValueError for options that would have no effect."""
+    for name in ("data", "ids", "save", "load", "resume"):
+        if getattr(args, name) == "":
+            raise ValueError(f"--{name}: names nothing")
     if args.load or args.resume:
         for name in DEFAULTS:
             if getattr(args, name) is not None:
@@ -1576,7 +1650,7 @@ def main(argv=None):
                 return sample_from(args, decoder, tokenizer, config["boundary"])
         if args.steps is None:
             args.steps = 0 if args.load else 2200
-        model, tokenizer, splits, *rest = prepare(args)
+        model, tokenizer, splits, *rest = prepare(args, state)
     except (ValueError, FloatingPointError) as error:
         parser.error(str(error))
 

@@ -732,8 +732,9 @@ def test_what_is_saved(tmp_path):
     model = GPT(5, 4, 2, 2, 4, seed=7)
     config = gpt.config_of(model, 0, "abcd")
     folder = str(tmp_path / "a" / "model")
-    gpt.check_folder(folder, config)
-    gpt.save(folder, config, model)
+    gpt.make_folder(folder, config)
+    gpt.make_folder(folder, config)
+    gpt.save(folder, model)
     assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
     with open(os.path.join(folder, "model.safetensors"), "rb") as file:
         data = file.read()
@@ -754,15 +755,18 @@ def test_what_is_saved(tmp_path):
     assert {name: found[name] for name in ("model_type", "vocab_size", "n_positions", "n_ctx", "n_embd",
                                            "n_layer", "n_head", "n_inner", "activation_function",
                                            "layer_norm_epsilon", "boundary", "tie_word_embeddings", "bos_token_id",
-                                           "eos_token_id", "characters", "attn_pdrop")} == {
+                                           "eos_token_id", "characters", "attn_pdrop",
+                                           "embd_pdrop", "resid_pdrop")} == {
         **SIZES, "model_type": "gpt2", "n_ctx": 4, "n_inner": None, "activation_function": "gelu_new",
         "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True, "bos_token_id": 0, "eos_token_id": 0,
-        "boundary": 0, "characters": "abcd", "attn_pdrop": 0.0}
+        "boundary": 0, "characters": "abcd", "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
     decoder, _ = gpt.load_decoder(folder)
     assert close([decoder.logits([i]) for i in (0, 3, 1)], model([0, 3, 1]).data, 1e-6)
     with pytest.raises(ValueError, match="holds another model; name another folder, or remove it"):
-        gpt.check_folder(folder, gpt.config_of(model, 0, "abce"))
-    gpt.check_folder(folder, config)
+        gpt.make_folder(folder, gpt.config_of(model, 0, "abce"))
+    gpt.make_folder(folder, config)
+    os.remove(os.path.join(folder, "model.safetensors"))  # only a config is no model yet
+    gpt.make_folder(folder, gpt.config_of(model, 0, "abce"))
 
 
 def header_of(name, **entry):
@@ -830,6 +834,11 @@ DAMAGED = [  # config, change of the file, message after the folder
     (CONFIG, header_of(W, data_offsets=[-256, 0]), f"model.safetensors: {W}: [-256, 0] are no offsets"),
     (CONFIG, header_of("x", shape=[], dtype="F32"), "model.safetensors: x: has no dtype, shape and"),
     (CONFIG, header_of("__metadata__"), None),
+    ({**{k: v for k, v in CONFIG.items() if k != "n_positions"}, "n_ctx": 4}, None, None),
+    (CONFIG, header_of("a\nb", shape=[]), "model.safetensors: 'a\\nb': no name of a tensor"),
+    (CONFIG, header_of("a" * 200, shape=[]), "model.safetensors: 'aaaaa"),
+    (CONFIG, lambda h, d: ({("transformer.lm_head.weight" if k == "ln_f.bias" else k): v
+                            for k, v in h.items()}, d), "model.safetensors: 'transformer.lm_head.weight'"),
     (CONFIG, lambda h, d: ({**h, "__metadata__": 3}, d), "model.safetensors: __metadata__ is not a JSON"),
     (CONFIG, lambda h, d: ({**h, W: 3}, d), f"model.safetensors: {W}: has no dtype, shape and data_off"),
     (CONFIG, lambda h, d: ([1], d), "model.safetensors: its header is not a JSON object"),
@@ -874,6 +883,16 @@ def test_names_that_are_there_twice_or_missing(tmp_path):
         gpt.load_decoder(folder)
 
 
+@scripts.posix
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path):
+    folder, _ = hugging_face(tmp_path / "gpt2")
+    for name in ("model.safetensors", "config.json"):
+        os.remove(os.path.join(folder, name))
+        os.mkfifo(os.path.join(folder, name))
+        with pytest.raises(ValueError, match=f"{name}: not an ordinary file$"):
+            gpt.load_decoder(folder)
+
+
 def test_headers_that_do_not_fit(tmp_path):
     folder, _ = hugging_face(tmp_path / "gpt2")
     path = os.path.join(folder, "model.safetensors")
@@ -883,6 +902,7 @@ def test_headers_that_do_not_fit(tmp_path):
             (struct.pack("<Q", 2 ** 63) + data[8:], f"a header of {2 ** 63} bytes does not fit into a"),
             (struct.pack("<Q", len(data) - 7) + data[8:], "does not fit into a file of"),
             (data[:5], "a header of "), (b"", "a header of 0 bytes does not fit into a file of 0"),
+            (struct.pack("<Q", 10 ** 7 + 1) + bytes(10 ** 7 + 9), "far more than any GPT-2 needs"),
             (struct.pack("<Q", 0) + data[8:], "not JSON: "),
             (struct.pack("<Q", 10) + data[8:], "not JSON: "), (data[:8] + b"\xff" + data[9:], "not UTF-8")):
         write(tmp_path / "gpt2" / "model.safetensors", damaged)
@@ -1012,8 +1032,8 @@ def test_a_kill_during_a_save_loses_nothing(tmp_path, monkeypatch):
     config, optimizer = gpt.config_of(model, 0, "abcd"), gpt.AdamW(model.parameters())
 
     def save(losses):
-        gpt.check_folder(folder, config)
-        gpt.save(folder, config, model)
+        gpt.make_folder(folder, config)
+        gpt.save(folder, model)
         gpt.save_training(folder, model, optimizer, losses, rng, {})
 
     save([1.0])
@@ -1386,6 +1406,51 @@ def test_ids_and_how_many_tokens_there_are(tmp_path, capsys):
     assert main_out(capsys, "--load", tmp_path / "m", "--ids", prompt).startswith("49 3 ")
 
 
+@pytest.mark.parametrize("sizes, message", [
+    ({"n_embd": 10 ** 7}, "million weights are too many to train here"),
+    ({"n_positions": 10 ** 7, "n_head": 1}, "million weights are too many to train here"),
+    ({"n_layer": 2}, "training.safetensors: 49 tensors are too few for n_layer 2 in config.json"),
+    ({"n_positions": 17}, "training.safetensors: wpe.weight: has the shape (16, 8), not (17, 8)")])
+def test_sizes_are_checked_before_a_model_is_made(sizes, message, saved, tmp_path, capsys, monkeypatch):
+    folder = shutil.copytree(saved, tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    write(folder / "config.json", json.dumps({**config, **sizes}))
+    monkeypatch.setattr(gpt, "GPT", None)
+    scripts.check_refused(gpt.main, "gpt.py", ["--resume", str(folder)], message, capsys)
+
+
+def test_resuming_into_another_folder(saved, tmp_path, capsys):
+    before = {name: open(os.path.join(saved, name), "rb").read() for name in os.listdir(saved)}
+    main_out(capsys, "--resume", saved, "--save", tmp_path / "new", "--steps", 42, "--samples", 0)
+    assert before == {name: open(os.path.join(saved, name), "rb").read() for name in os.listdir(saved)}
+    assert gpt.load_settings(str(tmp_path / "new"))[0].entries["losses"][1] == (42,)
+
+
+def test_how_often_it_is_saved(tmp_path, capsys, monkeypatch):
+    saves = []
+    monkeypatch.setattr(gpt, "save_training", lambda *args: saves.append(len(args[3])))
+    main_out(capsys, "--steps", 10, *TINY, "--save", tmp_path / "m", "--save-every", 4, "--samples", 0)
+    assert saves == [4, 8, 10]
+
+
+@scripts.posix
+def test_ctrl_c_waits_for_the_end_of_a_step(tmp_path):
+    options = [*TINY, "--samples", "0", "--eval-docs", "0", "--n-layer", "2"]
+    straight = run("--steps", "60", *options, "--save", str(tmp_path / "a"))
+    assert straight.returncode == 0
+    for delay in range(4):
+        folder = tmp_path / f"b{delay}"
+        process = scripts.start("gpt.py", "--steps", "60", *options, "--save", str(folder), text=True)
+        for _ in range(2 + delay):
+            process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 0 and "stopped at step " in error
+        assert run("--resume", str(folder)).returncode == 0
+        assert (folder / "model.safetensors").read_bytes() == (
+            tmp_path / "a" / "model.safetensors").read_bytes()
+
+
 def test_settings_are_not_trusted(saved, tmp_path, capsys):
     folder = shutil.copytree(saved, tmp_path / "m")
     path = os.path.join(folder, "training.safetensors")
@@ -1394,6 +1459,8 @@ def test_settings_are_not_trusted(saved, tmp_path, capsys):
                               ({"save": "/elsewhere"}, "settings: 'save' is no option"),
                               ({"load": "/elsewhere"}, "settings: 'load' is no option"),
                               ({"steps": [1]}, "settings: argument --steps: must be a whole number from"),
+                              ({"data": "a\nb"}, "settings: data: 'a\\nb' cannot be printed"),
+                              ({"data": "/dev/zero"}, "settings: data: '/dev/zero': no such file; name"),
                               ({"test": "yes"}, "settings: argument --test: ignored explicit argument")):
         model = gpt.trainable(gpt.load_decoder(saved)[0])
         gpt.save_training(str(folder), model, gpt.AdamW(model.parameters()), [], random.Random(1), settings)
@@ -1504,7 +1571,16 @@ def test_from_bpe_to_gpt_and_back(tmp_path):
     (["--load", "gpt2", "--data", "names.txt"], "this model reads the token ids of another tokenizer"),
     (["--load", "damaged"], os.path.join("damaged", "model.safetensors: wte.weight: holds a NaN")),
     (["--load", "chars"], "config.json: characters: must be 4 different ones, in order, after the bou"),
-    (["--load", "eos"], "config.json: eos_token_id is 9, and no token"),
+    (["--load", "order"], "config.json: characters: must be 4 different ones, in order, after the bou"),
+    (["--load", "nochars"], "config.json: characters: must be 4 different ones, in order, after the"),
+    (["--load", "other"], "config.json: characters: must be 4 different ones, in order, after the bou"),
+    (["--load", "noend", "--ids", "ids5.txt", "--steps", "1"], "this model has no token to stand between"),
+    (["--ids", "nearly.txt", "--stream"], "nearly.txt: 169 tokens are too few, as a tenth of them must"),
+    (["--ids", "wide.txt", "--steps", "1"], "24 million weights are too many to train here; see"),
+    (["--n-embd", "4000"], "192 million weights are too many to train here; see"),
+    (["--n-layer", "1000000000"], "million weights are too many to train here"),
+    (["--save", ""], "--save: names nothing"), (["--load", ""], "--load: names nothing"),
+    (["--save", "/proc"], "/proc/config.json: "),
     (["--load", "edge"], "config.json: boundary is -1, and no token"),
     (["--load", "saved", "--prompt", "é"], "'é' never occurs in the data, so the model has no token"),
     (["--load", "saved", "--prompt", "m" * 16], "does not fit into --block-size 16; shorten the one"),
@@ -1541,11 +1617,15 @@ def test_bad_models_and_ids_get_one_line(args, message, saved, tmp_path, monkeyp
     shutil.copytree(saved, "saved")
     for folder, config, change in (("gpt2", CONFIG, None), ("damaged", CONFIG, nan_in("wte.weight")),
                                    ("chars", {**CONFIG, "characters": "abba"}, None),
-                                   ("eos", {**CONFIG, "eos_token_id": 9}, None),
+                                   ("noend", {**CONFIG, "eos_token_id": 9}, None),
+                                   ("order", {**CONFIG, "characters": "abdc"}, None),
+                                   ("nochars", {**CONFIG, "characters": ""}, None),
+                                   ("other", {**CONFIG, "characters": "abcd", "boundary": 4}, None),
                                    ("edge", {**CONFIG, "boundary": -1}, None)):
         hugging_face(tmp_path / folder, config=config, change=change)
     for name, text in (("names.txt", "anna\nbert\nclara\n"), ("digits.txt", "1\n2\n3\n"), ("ids.txt", IDS),
-                       ("minus.txt", "1 2\n2 -3\n"), ("few.txt", "1 2 3\n4 5\n"), ("big.txt", "5\n1\n2\n")):
+                       ("minus.txt", "1 2\n2 -3\n"), ("few.txt", "1 2 3\n4 5\n"), ("ids5.txt", "1 2\n" * 9),
+                       ("nearly.txt", "1 " * 169), ("wide.txt", "1 2\n2 3\n999999 1\n4 5\n"), ("big.txt", "5\n1\n2\n")):
         write(tmp_path / name, text)
     before = {path: os.path.getmtime(path) for path, _, _ in os.walk(".")}
     scripts.check_refused(gpt.main, "gpt.py", args, message, capsys)
