@@ -1558,7 +1558,7 @@ def test_from_bpe_to_gpt_and_back(tmp_path):
 
     shell(f"python bpe.py train {corpus} -o {tok} --vocab-size 270")
     shell(f"python bpe.py encode {tok} {corpus} > {ids}")
-    shell(f"python gpt.py --ids {ids} --steps 150 --n-embd 16 --n-head 2 --lr 0.03 --save {tmp_path}/m")
+    shell(f"python gpt.py --ids {ids} --steps 100 --batch-size 4 --n-embd 16 --n-head 2 --lr 0.03 --eval-docs 0 --save {tmp_path}/m")
     out = shell(f"echo 'the cat' | python bpe.py encode {tok} | python gpt.py --load {tmp_path}/m "
                 f"--ids - --temperature 0 | python bpe.py decode {tok}")
     assert out == "the cat sat on the mat\n"
