@@ -1495,12 +1495,11 @@ def test_training_on_ids(tmp_path, capsys):
 
 
 def test_a_gpt2_from_elsewhere_reads_prompts_as_they_are(tmp_path, capsys):
-    folder, _ = hugging_face(tmp_path / "gpt2")
+    folder, _ = hugging_face(tmp_path / "gpt2", config={**CONFIG, "eos_token_id": 3})
     prompts = write(tmp_path / "p", "3 4\n\n1\n")
     out = main_out(capsys, "--load", folder, "--ids", prompts, "--temperature", 0, "--max-new-tokens", 2)
     decoder = gpt.load_decoder(folder)[0]
-    expected = [[3, 4, *decoder.generate([3, 4], 2, 0, stop=0)], list(decoder.generate([0], 2, 0, stop=0)),
-                [1, *decoder.generate([1], 2, 0, stop=0)]]
+    expected = [[*ids, *decoder.generate(ids or [3], 2, 0, stop=3)] for ids in ([3, 4], [], [1])]
     assert [list(map(int, line.split())) for line in out.split("\n")[:3]] == expected
 
 
