@@ -8,7 +8,7 @@ on. What is learned here can be used by the libraries tokenizers and tiktoken, a
 the vocabularies of GPT-2, GPT-4, Llama 3, Qwen and others.
 
     python bpe.py                                     train on this project's files, show what
-                                                      tokens do; a few seconds
+                                                      tokens do; a second
     python bpe.py train FILE... -o tok.json           learn a vocabulary (or -o tok.tiktoken)
     python bpe.py encode tok.json FILE                text to ids, line by line
     python bpe.py decode tok.json FILE                ids to text, line by line
