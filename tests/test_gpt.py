@@ -1513,6 +1513,9 @@ def test_ids_as_one_stream(tmp_path, capsys):
     prompt = write(tmp_path / "p", "3 4 5\n")
     out = main_out(capsys, "--load", tmp_path / "m", "--ids", prompt, "--max-new-tokens", 3)
     assert out.startswith("3 4 5 ") and len(out.split()) == 6
+    with pytest.warns(UserWarning, match="past 8 tokens"):
+        out = main_out(capsys, "--load", tmp_path / "m", "--ids", prompt)
+    assert len(out.split()) == 3 + 50
     empty = write(tmp_path / "e", "\n")
     scripts.check_refused(gpt.main, "gpt.py", ["--load", str(tmp_path / "m"), "--ids", empty],
                           "an empty prompt, and the model has no token to begin a text with", capsys)
