@@ -714,6 +714,12 @@ def test_numbers_of_16_bits():
     assert list(gpt.as_array(struct.pack("<2d", 1.1, -0.25), "F64")) == [1.1, -0.25]
 
 
+def test_the_numbers_begin_at_a_multiple_of_8():
+    for n in range(9):
+        data = gpt.as_safetensors({"x" * (n + 1): ((1,), array("f", [1.0]))}, {})
+        assert struct.unpack("<Q", data[:8])[0] % 8 == 0 and data[-4:] == struct.pack("<f", 1.0)
+
+
 def test_bytes_are_little_endian_on_any_machine(monkeypatch):
     numbers = array("f", [1.0, 2.0])
     monkeypatch.setattr(gpt.sys, "byteorder", "big")
@@ -1432,6 +1438,27 @@ def test_how_often_it_is_saved(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(gpt, "save_training", lambda *args: saves.append(len(args[3])))
     main_out(capsys, "--steps", 10, *TINY, "--save", tmp_path / "m", "--save-every", 4, "--samples", 0)
     assert saves == [4, 8, 10]
+
+
+@scripts.posix
+def test_the_first_ctrl_c_is_remembered_and_the_second_quits():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with gpt.first_ctrl_c() as asked:
+            assert not asked
+            os.kill(os.getpid(), signal.SIGINT)
+            assert asked
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        with gpt.first_ctrl_c() as asked:
+            pass
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler and not asked
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as after nohup: it stays ignored
+        with gpt.first_ctrl_c() as asked:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @scripts.posix
