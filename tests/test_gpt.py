@@ -1332,6 +1332,7 @@ def test_training_a_loaded_model_on(saved, capsys, tmp_path):
     out = main_out(capsys, "--load", saved, "--data", data, "--samples", 2)  # no steps: only a look
     losses = [float(loss) for loss in re.findall(r"dev loss (\S+)", out)]
     assert "loss in training" not in out and "samples (" in out and "layer 1, head 2" in out
+    assert "step     0" not in out
     out = main_out(capsys, "--load", saved, "--data", data, "--steps", 30, "--samples", 2,
                    "--save", tmp_path / "new")
     losses += [float(loss) for loss in re.findall(r"dev loss (\S+)", out)]
