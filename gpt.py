@@ -1357,6 +1357,8 @@ def resumed(args, argv):
         flag = "--" + name.replace("_", "-")
         if isinstance(value, str) and not value.isprintable():
             refuse(f"{name}: {value!r:.60} cannot be printed")
+        if name == "batch_size" and is_size(value, 100_001):
+            refuse(f"{name}: {value} documents a step would take for ever")
         if name in ("data", "ids") and value and not os.path.isfile(value):
             refuse(f"{name}: {value!r:.200}: no such file; name it with --{name}")
         if value is not None and value is not False:

@@ -1490,6 +1490,7 @@ def test_settings_are_not_trusted(saved, tmp_path, capsys):
                               ({"steps": [1]}, "settings: argument --steps: must be a whole number from"),
                               ({"data": "a\nb"}, "settings: data: 'a\\nb' cannot be printed"),
                               ({"data": "/dev/zero"}, "settings: data: '/dev/zero': no such file; name"),
+                              ({"batch_size": 10 ** 9}, "settings: batch_size: 1000000000 documents a"),
                               ({"test": "yes"}, "settings: argument --test: ignored explicit argument")):
         model = gpt.trainable(gpt.load_decoder(saved)[0])
         gpt.save_training(str(folder), model, gpt.AdamW(model.parameters()), [], random.Random(1), settings)
