@@ -10,10 +10,14 @@ such networks.
     python gpt.py --prompt ma            invent names that begin with "ma"
     python gpt.py --explain sofia        what the network expects at each letter, and where it looks
     python gpt.py --data play.txt --stream --block-size 32     learn from one long text
+    python gpt.py --save model           keep what was learned, in a folder that PyTorch can read
+    python gpt.py --load model           invent names with it
+    python gpt.py --load gpt2 --ids -    continue token ids, made by bpe.py, with OpenAI's GPT-2
     python gpt.py --help                 every option and its default
 
 It prints a few samples as they get better, the losses, the loss curve, twenty invented names, and
-at the end one name letter by letter, with the attention of each head.
+at the end one name letter by letter, with the attention of each head. How a model is saved and
+loaded (section 11) is not needed to understand what it does.
 
 Papers: Vaswani et al. 2017, "Attention Is All You Need"; Radford et al. 2019, "Language Models are
 Unsupervised Multitask Learners" (GPT-2); Ba et al. 2016, "Layer Normalization"; Hendrycks and
@@ -1062,7 +1066,7 @@ def check_shape(tensors, name, shape):
 
 
 def check_trainable(vocab_size, block_size, n_layer, n_embd, n_head=1):
-    """Raises ValueError if there are too many weights for lists of Python's numbers."""
+    """Raises ValueError if there are too many weights for lists; n_head does not change that."""
     n_weights = (vocab_size + block_size + 12 * n_layer * n_embd) * n_embd
     if n_weights > 20_000_000:
         raise ValueError(f"{n_weights // 10 ** 6} million weights are too many to train here; see "
@@ -1191,6 +1195,7 @@ def load_training(state, model, optimizer, rng):
         rng.setstate((version, tuple(numbers), None))  # None: rng draws no normal numbers
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{state.path}: random: {error}") from None
+    state.file.close()
     return losses
 
 
@@ -1316,7 +1321,7 @@ def make_parser():
         parser.add_argument("--" + name.replace("_", "-"), metavar="N", type=size,
                             help=f"{text} (default: {DEFAULTS[name]}, or as it was saved)")
     parser.add_argument("--vocab-size", metavar="N", type=size,
-                        help="with --ids: tokens of the tokenizer (default: the largest id and 1)")
+                        help="with --ids: tokens of the tokenizer (default: the largest id plus 1)")
     parser.add_argument("--max-new-tokens", metavar="N", type=count,
                         help="length of a sample (default: what fits into --block-size; 200 with "
                              "--stream, 50 with --ids)")

@@ -1,5 +1,6 @@
 """gpt.py: every gradient against finite differences, the network against facts, the script as run."""
 import gc
+import io
 import itertools
 import json
 import math
@@ -1574,6 +1575,32 @@ def test_ids_come_as_they_are_made(saved):
         assert process.stdout.readline().endswith(b"\n")
     process.stdin.close()
     assert process.wait(timeout=60) == 0
+
+
+class Pipe(io.StringIO):
+    """An output that knows how much of what was printed has left the program."""
+    flushed = ""
+
+    def flush(self):
+        self.flushed = self.getvalue()
+
+
+def test_each_token_is_shown_before_the_next_is_drawn(saved, tmp_path, monkeypatch):
+    pipe = Pipe()
+
+    def generate(self, ids, *_):
+        for token, before in ((5, ""), (6, seen[5]), (7, seen[6])):
+            assert pipe.flushed.endswith(before) and pipe.flushed == pipe.getvalue()
+            yield token
+
+    monkeypatch.setattr(gpt.Decoder, "generate", generate)
+    monkeypatch.setattr(sys, "stdout", pipe)
+    seen = {5: "5 ", 6: "6 "}
+    gpt.main(["--load", saved, "--ids", write(tmp_path / "p", "1 2\n3\n")])
+    assert pipe.getvalue() == "1 2 5 6 7 \n3 5 6 7 \n" == pipe.flushed
+    seen = {5: "e", 6: "f"}
+    gpt.main(["--load", saved, "--samples", "2", "--prompt", "ma"])
+    assert pipe.getvalue().endswith("\n  maefg\n  maefg\n")
 
 
 @scripts.posix
