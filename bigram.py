@@ -99,6 +99,7 @@ def load(path, seed):
 # that may come next holds the answer for all pairs: that is all a bigram model ever learns.
 
 
+# exercise 2.1: counting pairs
 def count_pairs(documents, n_vocab):
     """counts[i][j] is how often token j came right after token i: (n_vocab, n_vocab)."""
     counts = [[0] * n_vocab for _ in range(n_vocab)]
@@ -114,6 +115,7 @@ def count_pairs(documents, n_vocab):
 # until the boundary is drawn.
 
 
+# exercise 2.2: counts to probabilities
 def probabilities(counts, smoothing=0):
     """Each row divided by its sum, after adding `smoothing` to every count; see section 4.
 
@@ -126,6 +128,7 @@ def probabilities(counts, smoothing=0):
     return probs
 
 
+# exercise 2.3: inventing a name
 def sample(row_after, rng, max_new_tokens=40):
     """Draws a text, as a list of ids without boundaries, cut at max_new_tokens.
 
@@ -155,6 +158,7 @@ def sample(row_after, rng, max_new_tokens=40):
 # count, as if every pair had been seen once more.
 
 
+# exercise 2.4: the loss of a language model
 def nll(probs, counts):
     """The average negative log-likelihood of text with these counts of pairs, in nats a token.
 
@@ -208,9 +212,13 @@ class Tensor:
         sums = [sum(row) for row in self.data]
         out = [[x / total for x in row] for row, total in zip(self.data, sums)]
 
+        # exercise 2.6: the gradient of dividing by the sum
         def backward(grad):
-            # A larger x[i] makes out[i] larger, by 1 / total; and as it is part of the total, too,
-            # it makes every out[j] smaller, by out[j] / total.
+            """grad (n, m) -> a tuple with the gradient of x, (n, m).
+
+            A larger x[i] makes out[i] larger, by 1 / total; and as it is part of the total, too,
+            it makes every out[j] smaller, by out[j] / total.
+            """
             shrink = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
             return ([[(g - less) / total for g in row]
                      for row, less, total in zip(grad, shrink, sums)],)
@@ -386,10 +394,11 @@ def smoothing_like(loss, counts):
 # have in common is where mlp.py begins.
 
 
+# exercise 2.5: contexts of any length
 def count_ngrams(documents, n):
     """{context: {token: how often it came next}}, for contexts of n - 1 tokens, as tuples.
 
-    Before the first token there are as many boundaries as it takes.
+    Before the first boundary, which is never what came next, there are as many more as it takes.
     """
     table = {}
     for ids in documents:
@@ -422,7 +431,7 @@ def best_smoothing(table, dev, n_vocab):
                key=lambda smoothing: ngram_nll(table, dev, smoothing, n_vocab))
 
 
-def rows_of(table, n):
+def ngram_rows(table, n):
     """What sample() asks for: the row of the last n - 1 tokens, as counted, without smoothing."""
     def row_after(ids):
         ids = [BOUNDARY] * (n - 2) + ids
@@ -731,8 +740,8 @@ def show_ngrams(tokenizer, splits, rng):
         unseen = sum(sum(row.values()) for context, row in dev.items() if context not in table)
         share = unseen / sum(sum(row.values()) for row in dev.values())
         losses = [ngram_nll(table, text, smoothing, tokenizer.n_vocab) for text in (table, dev)]
-        copies = sum(tuple(sample(rows_of(table, n), rng)) in known for _ in range(100))
-        text = printable(tokenizer.decode(sample(rows_of(table, n), rng, room)))
+        copies = sum(tuple(sample(ngram_rows(table, n), rng)) in known for _ in range(100))
+        text = printable(tokenizer.decode(sample(ngram_rows(table, n), rng, room)))
         cells = tokenizer.n_vocab ** n
         print(f" {n}{f'{cells:,}' if cells < 10 ** 12 else f'{cells:.1e}':>16}"
               f"{sum(map(len, table.values())):8,}{share:11.1%}{smoothing:10g} {losses[0]:7.4f}"
@@ -765,8 +774,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # None if it is closed
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     try:
         try:
             main()

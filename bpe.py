@@ -62,6 +62,7 @@ def code_point_and_bytes(char):
 # (Pairs may overlap when they are counted: aaa holds aa twice, though only one can be merged.)
 
 
+# exercise 6.1: merging a pair
 def merge(ids, pair, new_id):
     """The list ids with new_id in place of each `pair`, from left to right."""
     merged, i = [], 0
@@ -75,6 +76,7 @@ def merge(ids, pair, new_id):
     return merged
 
 
+# exercise 6.2: learning a vocabulary
 def learn_slowly(pieces, n_merges):
     """The pairs to merge, in order: the first makes the token 256, the next 257, and so on.
 
@@ -91,6 +93,7 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
+# exercise 6.3: from merges to tokens
 def ranks_of(pairs):
     """The vocabulary that these merges make: {token, as bytes: its id}.
 
@@ -123,6 +126,7 @@ def next_pair(heap, counts):
     return None
 
 
+# exercise 6.7: learning, fast
 def learn(piece_counts):
     """Yields what learn_slowly finds, for as long as there are pairs: (pair, how often it occurs).
 
@@ -375,6 +379,7 @@ def compiled(pattern, limit):
 # as words come again and again, the ids of each are remembered.
 
 
+# exercise 6.6: encoding a piece
 def merge_piece(piece, ranks, below=math.inf):
     """The list of tokens, as bytes, that the piece is merged into by ranks smaller than `below`.
 
@@ -493,6 +498,7 @@ class Tokenizer:
         check_text(text)
         return self._encode(text)
 
+    # exercise 6.4: special tokens
     def encode(self, text, allowed_special=frozenset()):
         """The ids of a text, where those special tokens that are allowed become their ids.
 
@@ -534,6 +540,7 @@ class Tokenizer:
         """The text that the ids stand for, with U+FFFD for each part that is not valid UTF-8."""
         return self.decode_bytes(ids).decode(errors="replace")
 
+    # exercise 6.5: characters that are not yet whole
     def decode_stream(self, ids):
         """Yields the same text as decode, in parts, each as soon as its characters are whole."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -1267,8 +1274,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # None if it is closed
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     try:
         try:
             main()

@@ -245,8 +245,12 @@ def inner(a, b):
     return out
 
 
+# exercise 5.1: looking up, and back
 def embedding(weight, ids):
-    """Row ids[i] of weight (n, m) for each i: -> (len(ids), m)."""
+    """Row ids[i] of weight (n, m) for each i: -> (len(ids), m).
+
+    On the way back, a row of weight gets the sum of what comes to the places where it went.
+    """
     out = [weight.data[i] for i in ids]
 
     def backward(grad):
@@ -318,11 +322,13 @@ def layer_norm(x, weight, bias, eps=1e-5):
     return Tensor(out, (x, weight, bias), backward)
 
 
+# exercise 5.2: GELU and its slope
 def gelu(x):
     """x times the probability that a normal random number is below x, nearly: GPT-2's formula.
 
-    0.5 x (1 + tanh(a x + b x^3)): about x where x is large, about 0 where it is very negative.
-    Hendrycks and Gimpel 2016, section 2.
+    0.5 x (1 + tanh(a x + b x^3)), where a = sqrt(2 / pi) and b = 0.044715 a, of each number of x
+    (N, n): about x where it is large, about 0 where it is very negative. Hendrycks and Gimpel 2016,
+    section 2.
     """
     a = math.sqrt(2 / math.pi)
     b = a * 0.044715
@@ -352,6 +358,16 @@ def softmax(row):
     return [e / total for e in exps]
 
 
+# exercise 5.3: the causal mask
+def causal_softmax(scores, scale):
+    """scores (T, T) -> weights (T, T): row t is softmax of scale times its first t + 1 scores.
+
+    The others are of positions that come later, and have the weight 0.
+    """
+    return [softmax([scale * s for s in row[:t]]) + [0.0] * (len(row) - t)
+            for t, row in enumerate(scores, start=1)]
+
+
 def attention(qkv, n_head, lengths, maps=None):
     """Causal self-attention: qkv (N, 3 * n_embd), rows of query, key, value -> (N, n_embd).
 
@@ -372,8 +388,7 @@ def attention(qkv, n_head, lengths, maps=None):
         for c in range(0, n_embd, size):  # c: where a head's channels begin
             q, k, v = (columns[c + i:c + i + size] for i in (0, n_embd, 2 * n_embd))  # (size, T)
             scores = inner(zip(*q), zip(*k))  # (T, T): row t, what position t looks for
-            weights = [softmax([scale * s for s in row[:t]]) + [0.0] * (T - t)  # none to later ones
-                       for t, row in enumerate(scores, start=1)]
+            weights = causal_softmax(scores, scale)
             # (size, T): at each t, the values averaged by its weights. With inner, a later value,
             # though its weight is 0, could change the last digit by rounding; so a plain sum.
             mixed += [[sum(map(operator.mul, w, channel)) for w in weights] for channel in v]
@@ -382,7 +397,13 @@ def attention(qkv, n_head, lengths, maps=None):
     if maps is not None:
         maps.extend(weights for _, _, _, weights in heads)
 
+    # exercise 5.7: the gradient of attention
     def backward(grad):
+        """grad (N, n_embd) -> a tuple with the gradient of qkv (N, 3 * n_embd).
+
+        The scores of a row get scale * w * (d - m) from the gradient d of its weights w. m is the
+        mean of d, weighted by w: it drops out, as raising all scores alike changes no weight.
+        """
         d_qkv, head = [], iter(heads)
         for T in lengths:
             columns = list(zip(*grad[len(d_qkv):len(d_qkv) + T]))  # (n_embd, T)
@@ -391,7 +412,7 @@ def attention(qkv, n_head, lengths, maps=None):
                 (q, k, v, weights), d_mixed = next(head), columns[c:c + size]
                 d_values += inner(d_mixed, zip(*weights))  # (size, T)
                 d_weights = inner(zip(*d_mixed), zip(*v))  # (T, T)
-                d_scores = []  # raising all scores alike changes nothing, so the mean drops out
+                d_scores = []
                 for w, d in zip(weights, d_weights):
                     mean = sum(map(operator.mul, w, d))
                     d_scores.append([scale * p * (x - mean) for p, x in zip(w, d)])
@@ -596,8 +617,14 @@ class AdamW:
         self.m = [[[0.0] * len(row) for row in as_rows(p.data)] for p in params]
         self.v = [[[0.0] * len(row) for row in as_rows(p.data)] for p in params]
 
+    # exercise 5.4: a step of AdamW
     def step(self, lr):
-        """Move every parameter by about lr against its average .grad, then forget the .grad."""
+        """Move every parameter by about lr against its average .grad, then forget the .grad.
+
+        With a gradient g, m becomes beta1 m + (1 - beta1) g, and v beta2 v + (1 - beta2) g^2. In
+        step t, with m' = m / (1 - beta1^t) and v' = v / (1 - beta2^t), a weight w loses
+        lr m' / (sqrt(v') + eps) and, if it stands in a matrix, lr weight_decay w.
+        """
         self.steps += 1
         beta1, beta2 = self.betas
         new1, new2, sqrt = 1 - beta1, 1 - beta2, math.sqrt
@@ -685,8 +712,14 @@ def evaluate(model, examples, batch_size=64):
 dot = getattr(math, "sumprod", None) or (lambda a, b: sum(map(operator.mul, a, b)))
 
 
+# exercise 5.5: which token comes next
 def choose(logits, temperature, top_k, top_p, rng):
-    """A token drawn from the logits, as Decoder.generate says."""
+    """A token drawn from the list of logits by rng, a random.Random.
+
+    temperature divides the logits: below 1 the likely becomes likelier, at 0 only the likeliest is
+    taken. top_k leaves only the k likeliest to draw from, None all. Of these, whose probabilities
+    sum to 1 then, top_p leaves as many as it takes to sum to it (Holtzman et al. 2020).
+    """
     likeliest = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
     top = likeliest[0]
     if temperature == 0:
@@ -729,8 +762,13 @@ class Decoder:
         weight, bias = (Tensor(self.params[f"{name}.{part}"]) for part in ("weight", "bias"))
         return layer_norm(Tensor([x]), weight, bias, self.eps).data[0]
 
+    # exercise 5.6: keys and values remembered
     def attention(self, i, qkv):
-        """Attention in block i of the new token, qkv (3 * n_embd), to all so far -> (n_embd)."""
+        """Attention in block i of the new token, qkv (3 * n_embd), to all so far -> (n_embd).
+
+        Its key and value join theirs: in self.keys[i] each head has a list of keys, in
+        self.values[i] each channel a list of numbers.
+        """
         n_embd = len(qkv) // 3
         size, mixed = n_embd // self.n_head, []
         for channel, value in zip(self.values[i], qkv[2 * n_embd:]):
@@ -776,12 +814,10 @@ class Decoder:
                  top_p=1.0):
         """Yields at most max_new_tokens tokens that continue the list of ids, as they are drawn.
 
-        temperature divides the logits: below 1 the likely becomes likelier, at 0 only the likeliest
-        is taken. top_k leaves only the k likeliest to draw from; top_p only as many of these as it
-        takes for their probabilities to sum to it (Holtzman et al. 2020). The token `stop`, once
-        drawn, ends the text and is not yielded. Past block_size it looks at the last block_size
-        ids, which it has to read anew for each token; a UserWarning says so, once. Raises
-        ValueError for a temperature below 0, a top_k below 1, or a top_p not above 0.
+        temperature, top_k and top_p are those of `choose`. The token `stop`, once drawn, ends the
+        text and is not yielded. Past block_size it looks at the last block_size ids, which it has
+        to read anew for each token; a UserWarning says so, once. Raises ValueError for a
+        temperature below 0, a top_k below 1, or a top_p not above 0.
         """
         if not temperature >= 0 or top_k is not None and top_k < 1 or not top_p > 0:
             raise ValueError(f"temperature {temperature} is below 0, top_k {top_k} below 1 or "
@@ -1144,8 +1180,8 @@ def save(folder, model):
 def save_training(folder, model, optimizer, losses, rng, settings):
     """Write training.safetensors, for --resume: all in 64 bits, so that nothing is rounded."""
     tensors = {"losses": ((len(losses),), array("d", losses))}
-    for kind, rows_of in training_rows(model, optimizer):
-        for name, rows in zip(model.params, rows_of):
+    for kind, parts in training_rows(model, optimizer):
+        for name, rows in zip(model.params, parts):
             tensors[kind + name] = (model.params[name].shape,
                                     array("d", [w for row in rows for w in row]))
     write_whole(os.path.join(folder, "training.safetensors"), as_safetensors(tensors, {
@@ -1178,8 +1214,8 @@ def load_training(state, model, optimizer, rng):
         raise ValueError(f"{state.path}: {missing[0]}: missing")
     if unknown := sorted(state.entries.keys() - expected):
         raise ValueError(f"{state.path}: {unknown[0]!r:.80}: not of this model")
-    for kind, rows_of in kinds:
-        for (name, p), rows in zip(model.params.items(), rows_of):
+    for kind, parts in kinds:
+        for (name, p), rows in zip(model.params.items(), parts):
             check_shape(state, kind + name, p.shape)
             for row, numbers in zip(rows, state.read(kind + name, p.shape[-1])):
                 if kind == "v." and min(numbers) < 0:
@@ -1677,8 +1713,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # None if it is closed
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     warnings.showwarning = lambda message, *_: print(f"gpt.py: {message}", file=sys.stderr)
     try:
         try:

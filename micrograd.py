@@ -48,8 +48,12 @@ def product_plus(a, b, c):
     return a * b + c
 
 
+# exercise 1.1: a derivative by nudging
 def nudge(f, *inputs, h=1e-6):
-    """The derivatives of f by each of its inputs, a list. Each is nudged while the others rest."""
+    """The derivatives of f by each of its inputs, a list. Each is nudged while the others rest.
+
+    A derivative is the growth of f from h below the input to h above it, divided by 2h.
+    """
     slopes = []
     for i, x in enumerate(inputs):
         up, down = list(inputs), list(inputs)
@@ -66,10 +70,11 @@ def nudge(f, *inputs, h=1e-6):
 # back to the inputs gives the derivatives by all of them.
 
 
+# exercise 1.2: the chain rule by hand
 def square_by_hand(a, b, c):
-    """(ab + c)^2, and its derivatives by a, b and c: forward, then backward, one step a line.
+    """(ab + c)^2, and a list of its derivatives by a, b and c: forward, then backward.
 
-    d_x is how fast the square grows with x, for each x below.
+    One step a line: d_x is how fast the square grows with x, for each x below.
     """
     product = a * b
     total = product + c
@@ -236,8 +241,9 @@ class Value:
             raise ValueError(f"log({self.data}): only numbers above 0 have a logarithm")
         return Value(math.log(self.data), (self,), (1 / self.data,), "log")
 
+    # exercise 1.3: tanh and its slope
     def tanh(self):
-        """The hyperbolic tangent, from -1 to 1."""
+        """The hyperbolic tangent, from -1 to 1. Its slope is 1 - tanh^2."""
         out = math.tanh(self.data)
         return Value(out, (self,), (1 - out * out,), "tanh")
 
@@ -250,10 +256,13 @@ class Value:
         """It, or 0 if it is negative: the rectified linear unit. Its slope at 0 is taken as 0."""
         return Value(max(0.0, self.data), (self,), (1.0 if self.data > 0 else 0.0,), "relu")
 
+    # exercise 1.5: backward
     def backward(self):
         """Add the derivative of this Value by v to v.grad, for every v that it was computed from.
 
-        As it adds, .grad must be set back to 0 before the next step of training; see zero_grad().
+        Each Value sends its gradient on to its parents, times its local gradients, once it has all
+        of it: after all that was computed from it. As what .grad held before is added to, it must
+        be set back to 0 before the next step of training; see zero_grad().
         """
         order = topological_order(self)  # all of them, each after its parents; see section 5
         before = [value.grad for value in order]  # set aside: it must not be sent on again
@@ -301,11 +310,12 @@ def diamond():
     return a, b * c
 
 
+# exercise 1.4: the order of a graph
 def topological_order(value):
-    """All Values that went into `value`, and itself, each after its parents.
+    """A list of all Values that went into `value`, and itself, each once and after its parents.
 
-    A Value is put back on the stack below its parents, marked, and listed when it turns up again:
-    by then they are all listed.
+    Without recursion: a Value is put back on the stack below its parents, marked, and listed when
+    it turns up again. By then they are all listed.
     """
     order, seen, stack = [], set(), [(value, False)]
     while stack:
@@ -327,6 +337,7 @@ def topological_order(value):
 # that the network can answer with any number.
 
 
+# exercise 1.6: an operation of many inputs
 def weighted_sum(weights, inputs, bias):
     """w1 x1 + w2 x2 + ... + bias, as one operation: two lists of Values and a Value, to one Value.
 
@@ -519,7 +530,7 @@ def name_of(value, names):
     return next((name for name, named in names.items() if named is value), "")
 
 
-def draw_tree(root, names):
+def draw_graph(root, names):
     """The graph of `root` in characters, each Value above its parents, with data and grad.
 
     names: a dict from names to Values. A Value without name or operation is shown by its number.
@@ -708,7 +719,7 @@ def show_sections_1_to_6(svg):
           f"     {right} by backward(), {nudged:.6f} by nudging, {a.grad} by simple recursion")
     print("\nwhat out = tanh(x1 w1 + x2 w2 + x3 w3 + b) was computed from, step by step;\n"
           "grad is how fast out grows with each\n"
-          + draw_tree(*neuron_of_three_inputs())
+          + draw_graph(*neuron_of_three_inputs())
           + (f"\n{svg} shows the same as a picture; open it in a browser" if svg else ""))
 
 
@@ -761,8 +772,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # None if it is closed
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     try:
         try:
             main()

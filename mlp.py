@@ -102,6 +102,7 @@ def load(path, seed):
     return tokenizer, dict(zip(("train", "dev", "test"), parts))
 
 
+# exercise 3.1: contexts and targets
 def examples_of(documents, block_size):
     """An example for every token but the first boundary: (the block_size ids before it, its id).
 
@@ -285,7 +286,9 @@ class Linear(Module):
         if bias is not None:
             out = [add(row, bias.data) for row in out]
 
-        def backward(grad):  # (N, n_out)
+        # exercise 3.2: the gradients of a linear layer
+        def backward(grad):
+            """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there, bias."""
             columns = list(zip(*grad))
             d_x = inner(grad, weight.data)           # grad @ weight.T -> (N, n_in)
             d_weight = inner(zip(*x.data), columns)  # x.T @ grad -> (n_in, n_out)
@@ -360,8 +363,12 @@ def normal(n, m, std, rng):
 # may be brought to 0. Then no exponential is above 1, and one is 1, so their sum has a logarithm.
 
 
+# exercise 3.3: logits to log-probabilities
 def log_softmax(row):
-    """The logarithms of the probabilities that belong to a list of logits."""
+    """The logarithms of the probabilities that belong to a list of logits, of whatever size.
+
+    That of a logit a is a - log(sum of e^b over all logits b); first the largest is brought to 0.
+    """
     top = max(row)
     log_sum = top + math.log(sum([math.exp(v - top) for v in row]))
     return [v - log_sum for v in row]
@@ -378,7 +385,9 @@ def cross_entropy(logits, targets):
     log_probs = list(map(log_softmax, logits.data))
     loss = -sum(row[target] for row, target in zip(log_probs, targets)) / n
 
-    def backward(grad):  # d loss / d logit = (p - 1 if it is the target's, else p) / n
+    # exercise 3.4: the gradient of softmax and loss
+    def backward(grad):
+        """grad, a number -> a tuple with grad (p - 1 at the target, else p) / n for each logit."""
         d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
         for row, target in zip(d_logits, targets):
             row[target] -= grad / n
@@ -553,12 +562,16 @@ def standardize(x):
         means.append(mean)
         variances.append(variance)
 
+    # exercise 3.5: the gradient of batch norm
     def backward(grad):
+        """grad (N, n) -> a tuple with the gradient of x, (N, n).
+
+        Adding a constant to a row of x, or stretching it, leaves the result as it was. So in these
+        two directions the gradient must be 0: subtract its mean, and its part along the result.
+        What is left is multiplied by the row's scale.
+        """
         d_x = []
         for g, row, scale in zip(grad, out, scales):
-            # Adding a constant to a row of x, or stretching it, leaves the result as it was. So in
-            # these two directions the gradient must be 0: subtract its mean, and its part along
-            # the result.
             shift = sum(g) / n
             stretch = sum(map(operator.mul, g, row)) / n
             d_x.append([scale * (d - shift - stretch * v) for d, v in zip(g, row)])
@@ -847,8 +860,13 @@ def logits_in_steps(s, d, targets):
         row[logits.index(top)] += g                                    # the largest made the max
 
 
+# exercise 3.6: batch norm backward, step by step
 def before_norm_in_steps(s, d, gamma):
-    """From the scaled and shifted sums back to those before batch norm."""
+    """From d.preact, of the scaled and shifted sums, back to those before batch norm.
+
+    Sets d.normed, d.scale, d.variance, d.squares, d.centred, d.mean and d.before_norm, each in the
+    shape that forward_by_hand has for the step of that name.
+    """
     n = len(s.normed)
     d.normed = [list(map(operator.mul, row, gamma)) for row in d.preact]
     d.scale = column_dots(d.normed, s.centred)
@@ -1498,8 +1516,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # None if it is closed
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     try:
         try:
             main()

@@ -244,7 +244,7 @@ class Module:
         """Tells it and its children that they are not in training."""
         self.train(False)
 
-    def step(self, x, memory):
+    def read(self, x, memory):
         """For section 8: what it gives for one more token, x (1, 1, channels).
 
         It is no more than a call, unless the layer looks at earlier tokens: those are in `memory`.
@@ -396,10 +396,10 @@ class Sequential(Module):
                 outs.append(x)
         return x
 
-    def step(self, x, memory):
+    def read(self, x, memory):
         """As a call, for one more token, see section 8."""
         for layer in self.layers:
-            x = layer.step(x, memory)
+            x = layer.read(x, memory)
         return x
 
 
@@ -537,6 +537,7 @@ class FlattenConsecutive(Module):
     def __init__(self, n):
         self.n = n
 
+    # exercise 4.1: joining neighbours
     def __call__(self, x):
         n = self.n
         if any(len(document) % n for document in x.data):
@@ -663,15 +664,18 @@ class CausalConv1d(Linear):
         super().__init__(kernel_size * n_in, n_out, rng, gain, bias)
         self.n_in, self.kernel_size, self.dilation = n_in, kernel_size, dilation
 
+    # exercise 4.2: looking back
     def places(self, t):
-        """The places of the rows that are joined at place t."""
+        """The places of the rows that are joined at place t, a list; for those before 0, 0."""
         return [max(0, t - k * self.dilation) for k in reversed(range(self.kernel_size))]
 
     def __call__(self, x):
         check_channels(x, self.n_in)
         n = self.n_in
 
+        # exercise 4.3: the gradient of a convolution
         def backward(grad):
+            """grad (B, T, kernel_size * n_in), of joined -> a tuple with that of x (B, T, n_in)."""
             d_x = []
             for document, rows in zip(x.data, grad):
                 d_rows = [[0.0] * n for _ in document]
@@ -684,8 +688,12 @@ class CausalConv1d(Linear):
                           for t in range(len(document))] for document in x.data], (x,), backward)
         return super().__call__(joined)
 
-    def step(self, x, memory):
-        """As a call, for one more token: the rows before it, as far as it looks, are in memory."""
+    # exercise 4.4: a memory of what came before
+    def read(self, x, memory):
+        """As a call, for one more token, x (1, 1, n_in) -> (1, 1, n_out).
+
+        memory[self] is a list of the rows that came before it, as far back as the next token looks.
+        """
         past = memory.setdefault(self, [])
         past.extend(x.data[0])
         joined = [v for place in self.places(len(past) - 1) for v in past[place]]
@@ -736,8 +744,9 @@ def multiply_adds(model, inputs):
 # summed, and two more layers, with relu, make the logits of them.
 
 
+# exercise 4.5: the gate
 def gated(x):
-    """tanh of the first half of each row's channels times sigmoid of the second: (B, T, 2n) -> n.
+    """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n).
 
     van den Oord et al. 2016, equation 2.
     """
@@ -787,12 +796,17 @@ class WaveNet(Module):
     def __call__(self, x):
         return self.through(x, lambda layer, x: layer(x))
 
-    def step(self, x, memory):
+    def read(self, x, memory):
         """As a call, for one more token, see section 8."""
-        return self.through(x, lambda layer, x: layer.step(x, memory))
+        return self.through(x, lambda layer, x: layer.read(x, memory))
 
+    # exercise 4.6: residual and skip connections
     def through(self, x, call):
-        """x through all layers, each of which is called by call(layer, x)."""
+        """x through all layers, each of which is called by call(layer, x).
+
+        A block's output is `gated` of its first layer; from that its skip makes a share of the
+        total, and its residual, if it has one, what is added to x. Then relu, mix, relu and head.
+        """
         x, total = call(self.embedding, x), None
         for join, skip, residual in self.blocks:
             out = gated(call(join, x))
@@ -820,7 +834,7 @@ def sample(model, rng, max_new_tokens=MAX_NEW_TOKENS, remember=True):
     model.eval()
     ids, memory = [BOUNDARY], {}
     while len(ids) <= max_new_tokens:
-        logits = model.step([ids[-1:]], memory) if remember else model([ids])
+        logits = model.read([ids[-1:]], memory) if remember else model([ids])
         probs = list(map(math.exp, log_softmax(logits.data[0][-1])))
         token = rng.choices(range(len(probs)), probs)[0]
         if token == BOUNDARY:
@@ -1116,8 +1130,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None, if the shell closed it
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # None if it is closed
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     try:
         try:
             main()

@@ -46,6 +46,7 @@ def check(loss, tensors, step=1e-3, tolerance=1e-6, faint=1e-4):
 
 def compare(f, name, data, grad, put=None, step=1e-3, tolerance=1e-6, faint=1e-4):
     """Assert that grad, in the shape of data, says how f() changes with each number in data."""
+    __tracebackhide__ = True  # the message says it all
     found = {place: number for _, number, place in entries(grad)}
     count = 0
     for put, number, place in entries(data, put):

@@ -302,7 +302,7 @@ def test_sampling_from_ngrams_meets_only_contexts_that_were_seen():
     documents = [[0, 1, 2, 3, 0], [0, 2, 3, 1, 0], [0, 3, 3, 3, 0]]
     rng = random.Random(1)
     for n in range(1, 7):
-        row_after = bigram.rows_of(bigram.count_ngrams(documents, n), n)
+        row_after = bigram.ngram_rows(bigram.count_ngrams(documents, n), n)
         texts = [bigram.sample(row_after, rng) for _ in range(50)]
         if n >= 4:
             assert all([0, *text, 0] in documents for text in texts)
@@ -551,7 +551,7 @@ def test_what_is_printed_is_true(tmp_path, capsys):
     # longer contexts
     rng, names = random.Random(3), [ids[1:-1] for ids in train]
     for n in range(1, 7):
-        table = bigram.rows_of(bigram.count_ngrams(train, n), n)
+        table = bigram.ngram_rows(bigram.count_ngrams(train, n), n)
         copies = sum(bigram.sample(table, rng) in names for _ in range(100))
         text = tokenizer.decode(bigram.sample(table, rng, 9))
         rows = Counter(), Counter()  # what followed each context, and each context

@@ -479,7 +479,7 @@ def test_boundary():
 def test_tree():
     a, d = micrograd.diamond()
     d.backward()
-    assert micrograd.draw_tree(d, {"a": a, "d": d}).split("\n") == [
+    assert micrograd.draw_graph(d, {"a": a, "d": d}).split("\n") == [
         "d = *                              data 42         grad 1",
         "├─ *                               data 6          grad 13",
         "│  ├─ a                            data 3          grad 26",
@@ -493,7 +493,7 @@ def test_tree_of_a_value_used_twice_at_once():
     a = Value(3.0)
     square = a * a
     square.backward()
-    assert micrograd.draw_tree(square, {"a": a}).split("\n") == [
+    assert micrograd.draw_graph(square, {"a": a}).split("\n") == [
         "*                                  data 9          grad 1",
         "├─ a                               data 3          grad 6",
         "└─ a                               data 3          grad 6"]
@@ -629,7 +629,7 @@ def test_what_the_examples_print_is_true(capsys):
         assert sum(label == 1 for _, label in points) == ones
         picture = micrograd.draw_boundary(lambda x: w1 * x[0] + w2 * x[1] + b, points, 30, 9)
         assert picture.count("●") == ones and all(row in out for row in picture.split("\n"))
-    assert micrograd.draw_tree(*micrograd.neuron_of_three_inputs()) in out
+    assert micrograd.draw_graph(*micrograd.neuron_of_three_inputs()) in out
 
 
 def test_the_neuron_of_three_inputs_by_hand():

@@ -551,7 +551,7 @@ def test_sampling_with_a_memory_is_sampling_without(kind, joins):
     ids, memory = [0, 3, 1, 4, 4, 2, 0, 1, 2, 3, 3], {}
     rows = model([ids]).data[0]
     for i, row in zip(ids, rows):
-        assert model.step([[i]], memory).data[0][0] == pytest.approx(row, abs=1e-12)
+        assert model.read([[i]], memory).data[0][0] == pytest.approx(row, abs=1e-12)
     kept = [len(past) for past in memory.values()]
     dilations = [math.prod(joins[:i]) for i in range(len(joins))]
     assert kept == [(join - 1) * dilation for join, dilation in zip(joins, dilations)]
@@ -563,7 +563,7 @@ def test_a_new_token_computes_only_its_own_column(monkeypatch):
     monkeypatch.setattr(wavenet, "inner", lambda a, b: rows.append(len(a)) or inner(a, b))
     memory = {}
     for i in (0, 1, 2, 3, 4):
-        model.step([[i]], memory)
+        model.read([[i]], memory)
     assert rows == [1] * 4 * 5
 
 

@@ -1,0 +1,765 @@
+"""What the exercises of the lessons ask for, each by itself, in messages for whoever solves them.
+
+The name of a test says which exercise it is about: test_exercise_1_3_... is for exercise 1.3, and
+`python -m pytest -k "exercise and 1_3"` runs those. The lessons are imported by the tests, so that
+a mistake in one of them is none in the others.
+"""
+import importlib
+import itertools
+import math
+import random
+from types import SimpleNamespace
+
+import pytest
+
+import gradcheck
+
+
+def lesson(name):
+    """A fixture: the module of that name."""
+    return pytest.fixture(name=name)(lambda: importlib.import_module(name))
+
+
+_ = [lesson(name) for name in ("micrograd", "bigram", "mlp", "wavenet", "gpt", "bpe")]
+micrograd, bigram, mlp, wavenet, gpt, bpe = _
+
+
+def same(what, found, expected, tolerance=1e-9):
+    """Assert that found is what is expected, numbers up to rounding; the message says where not."""
+    __tracebackhide__ = True
+    compare(what, found, expected, "", tolerance)
+
+
+def compare(what, found, expected, place, tolerance):
+    """The same for what is inside, at a place such as [0][2]."""
+    __tracebackhide__ = True
+    at = f"{what}: at {place}, " if place else f"{what}: "
+    if isinstance(expected, (list, tuple)):
+        if not isinstance(found, (list, tuple)):
+            pytest.fail(f"{at}expected a list of {len(expected)}, found {found!r:.200}", False)
+        if len(found) != len(expected):
+            pytest.fail(f"{at}expected {len(expected)} items, found {len(found)}: {found!r:.200}; "
+                        f"they should be {expected!r:.200}", False)
+        for i, pair in enumerate(zip(found, expected)):
+            compare(what, *pair, f"{place}[{i}]", tolerance)
+    elif isinstance(expected, dict):
+        if not isinstance(found, dict) or found.keys() != expected.keys():
+            pytest.fail(f"{at}expected a dict with the keys {list(expected)!r:.200}, found "
+                        f"{found!r:.200}", False)
+        for key in expected:
+            compare(what, found[key], expected[key], f"{place}[{key!r}]", tolerance)
+    elif isinstance(expected, float):
+        if not isinstance(found, (int, float)) or found != expected and not (
+                abs(found - expected) <= tolerance * max(1, abs(expected))):
+            pytest.fail(f"{at}expected {expected!r}, found {found!r:.200}", False)
+    elif found != expected:
+        pytest.fail(f"{at}expected {expected!r:.200}, found {found!r:.200}", False)
+
+
+def random_rows(n, m, rng):
+    return [[rng.gauss(0, 1) for _ in range(m)] for _ in range(n)]
+
+
+def numbers_of(data):
+    """All numbers in nested lists, in a list."""
+    return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
+
+
+def like(data, rng):
+    """Random numbers in the shape of data."""
+    return [like(item, rng) for item in data] if isinstance(data, list) else rng.gauss(0, 1)
+
+
+def check_way_back(make, tensors):
+    """The gradients that an operation sends to `tensors`, {name: tensor}, must be those by nudging.
+
+    make: computes a tensor from them. What comes back to it is random, as if a loss were a sum of
+    its numbers, each times a random one.
+    """
+    __tracebackhide__ = True
+    out = make()
+    grad = like(out.data, random.Random(7))
+    shares = out.local_backward(grad)
+    assert isinstance(shares, (tuple, list)) and len(shares) == len(tensors), (
+        f"backward should return a tuple of {len(tensors)}, a gradient for each of "
+        f"{', '.join(tensors)}; it returns {shares!r:.200}")
+
+    def loss():
+        return sum(a * b for a, b in zip(numbers_of(make().data), numbers_of(grad)))
+    for (name, tensor), share in zip(tensors.items(), shares):
+        same(f"the gradient of {name}, its shape", shape_of(share), shape_of(tensor.data))
+        gradcheck.compare(loss, name, tensor.data, share)
+
+
+def shape_of(data):
+    """(n, m, ...) of nested lists, None where they differ in length."""
+    shape = ()
+    lists = [data]
+    while all(isinstance(item, list) for item in lists) and lists:
+        lengths = {len(item) for item in lists}
+        shape += (lengths.pop() if len(lengths) == 1 else None,)
+        lists = [inside for item in lists for inside in item]
+    return shape
+
+
+# --- 1: micrograd.py ---
+
+
+def test_exercise_1_1_slopes_known_from_school(micrograd):
+    for text, f, inputs, slopes in (
+            ("x^2", lambda x: x * x, [3.0], [6.0]),
+            ("x^3 - x", lambda x: x ** 3 - x, [-2.0], [11.0]),
+            ("ab + c", lambda a, b, c: a * b + c, [2.0, -3.0, 10.0], [-3.0, 2.0, 1.0])):
+        same(f"the slopes of {text} at {inputs}", micrograd.nudge(f, *inputs), slopes, 1e-6)
+
+
+def test_exercise_1_1_nudged_both_ways(micrograd):
+    for h in (0.5, 0.01):  # one way only, it would be 6 + h
+        same(f"the slope of x^2 at 3, nudged by h = {h} up and down",
+             micrograd.nudge(lambda x: x * x, 3.0, h=h), [6.0])
+
+
+def test_exercise_1_2_the_square_and_its_slopes(micrograd):
+    for a, b, c in ((2.0, -3.0, 10.0), (1.5, 0.5, -2.0), (0.0, 4.0, 1.0)):
+        total = a * b + c
+        same(f"square_by_hand({a}, {b}, {c}): the square, and its slopes by a, b and c",
+             micrograd.square_by_hand(a, b, c),
+             (total * total, [2 * total * b, 2 * total * a, 2 * total]))
+
+
+def test_exercise_1_3_the_value(micrograd):
+    for x in (-2.0, 0.0, 0.5, 1000.0):
+        same(f"Value({x}).tanh().data", micrograd.Value(x).tanh().data, math.tanh(x))
+
+
+def test_exercise_1_3_the_slope(micrograd):
+    for x in (-2.0, 0.0, 0.5, 1000.0):
+        value = micrograd.Value(x)
+        out = value.tanh()
+        same(f"Value({x}).tanh(): is it computed from that Value alone? parents",
+             [parent is value for parent in out.parents], [True])
+        same(f"Value({x}).tanh().local_grads", out.local_grads, [1 / math.cosh(min(x, 300)) ** 2])
+
+
+def test_exercise_1_4_each_once_and_after_its_parents(micrograd):
+    a, b = micrograd.Value(2.0), micrograd.Value(3.0)
+    c = a + b
+    d = c * a
+    names = {id(a): "a", id(b): "b", id(c): "c", id(d): "d"}
+    order = [names.get(id(value), repr(value)) for value in micrograd.topological_order(d)]
+    same("c = a + b, d = c * a: the Values in the order of d, by name", sorted(order), list("abcd"))
+    for first, then in ("ac", "bc", "cd", "ad"):
+        assert order.index(first) < order.index(then), (
+            f"c = a + b, d = c * a: {first} should come before {then}, found the order {order}")
+
+
+def test_exercise_1_4_a_long_chain(micrograd):
+    value = micrograd.Value(0.0)
+    for _ in range(5000):
+        value = value + 1
+    same("a chain of 5000 additions: how many Values its order has",
+         len(micrograd.topological_order(value)), 10001)
+
+
+def test_exercise_1_5_slopes_multiply_and_add_up(micrograd):
+    a, b = micrograd.Value(2.0), micrograd.Value(-3.0)
+    out = a * b + a * a  # by a: b + 2a, by b: a
+    out.backward()
+    same("out = a b + a^2 at a = 2, b = -3: the .grad of out, a and b",
+         [out.grad, a.grad, b.grad], [1.0, 1.0, 2.0])
+
+
+def test_exercise_1_5_only_a_whole_gradient_is_sent_on(micrograd):
+    a = micrograd.Value(3.0)
+    b = 2 * a
+    c = b + 1
+    (b * c).backward()
+    same("b = 2a, c = b + 1, d = bc at a = 3: the .grad of a (40 is what simple recursion finds, "
+         "which sends on b's gradient before all of it is there)", a.grad, 26.0)
+
+
+def test_exercise_1_5_what_was_in_grad_is_kept_and_not_sent_on(micrograd):
+    a = micrograd.Value(3.0)
+    b = 2 * a
+    out = b * b  # by a: 8a
+    out.backward()
+    out.backward()
+    same("b = 2a, out = b^2 at a = 3, after two calls of backward: the .grad of out, b and a",
+         [out.grad, b.grad, a.grad], [2.0, 24.0, 48.0])
+
+
+def test_exercise_1_6_the_sum(micrograd):
+    weights, inputs = ([micrograd.Value(v) for v in row] for row in ((0.5, -2.0), (3.0, 1.5)))
+    out = micrograd.weighted_sum(weights, inputs, micrograd.Value(0.25))
+    same("0.5 * 3 + -2 * 1.5 + 0.25", out.data, -1.25)
+
+
+def test_exercise_1_6_the_slopes(micrograd):
+    weights, inputs = ([micrograd.Value(v) for v in row] for row in ((0.5, -2.0), (3.0, 1.5)))
+    bias = micrograd.Value(0.25)
+    out = micrograd.weighted_sum(weights, inputs, bias)
+    slopes = {id(parent): slope for parent, slope in zip(out.parents, out.local_grads)}
+    for name, value, expected in (("w1", weights[0], 3.0), ("w2", weights[1], 1.5),
+                                  ("x1", inputs[0], 0.5), ("x2", inputs[1], -2.0),
+                                  ("bias", bias, 1.0)):
+        same(f"w1 x1 + w2 x2 + bias at w = (0.5, -2), x = (3, 1.5): the slope by {name}, of one "
+             f"operation whose parents are all five", slopes.get(id(value)), expected)
+    same("how many parents it has", len(out.parents), 5)
+
+
+def test_exercise_1_6_one_weight_an_input(micrograd):
+    ones = [micrograd.Value(1.0) for _ in range(3)]
+    with pytest.raises(ValueError):
+        micrograd.weighted_sum(ones, ones[:2], ones[0])
+
+
+# --- 2: bigram.py ---
+
+
+def test_exercise_2_1_pairs_of_two_documents(bigram):
+    documents = [[0, 1, 2, 2, 0], [0, 1, 3, 0]]
+    same(f"count_pairs({documents}, 5)", bigram.count_pairs(documents, 5),
+         [[0, 2, 0, 0, 0], [0, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
+
+
+def test_exercise_2_2_shares_of_a_row(bigram):
+    counts = [[1, 3], [2, 0]]
+    same(f"probabilities({counts})", bigram.probabilities(counts), [[0.25, 0.75], [1.0, 0.0]])
+
+
+def test_exercise_2_2_smoothing(bigram):
+    same("probabilities([[1, 3], [0, 0]], 0.5)", bigram.probabilities([[1, 3], [0, 0]], 0.5),
+         [[0.3, 0.7], [0.5, 0.5]])
+
+
+def test_exercise_2_2_a_row_of_zeros(bigram):
+    same("probabilities([[0, 0], [1, 0]]), where nothing is known of row 0",
+         bigram.probabilities([[0, 0], [1, 0]]), [[0.0, 0.0], [1.0, 0.0]])
+
+
+def test_exercise_2_3_from_boundary_to_boundary(bigram):
+    asked = []
+
+    def row_after(ids):  # 0, then surely 1, then surely 2, then the boundary
+        asked.append(list(ids))
+        return {(ids[-1] + 1) % 3: 1}
+    same("where 1 follows 0, 2 follows 1 and the boundary 0 follows 2: the ids",
+         bigram.sample(row_after, random.Random(1)), [1, 2])
+    same("the ids for which it asked for a row", asked, [[0], [0, 1], [0, 1, 2]])
+
+
+def test_exercise_2_3_cut_at_max_new_tokens(bigram):
+    for n in (0, 3):
+        same(f"where 1 always follows: the ids, for max_new_tokens={n}",
+             bigram.sample(lambda ids: {1: 1}, random.Random(1), n), [1] * n)
+
+
+def test_exercise_2_3_drawn_in_proportion(bigram):
+    rng = random.Random(1)
+    texts = [bigram.sample(lambda ids: {0: 1, 1: 1, 2: 2}, rng, 1) for _ in range(2000)]
+    for ids, share in (([], 0.25), ([1], 0.25), ([2], 0.5)):
+        found = texts.count(ids) / 2000
+        assert abs(found - share) < 0.04, (
+            f"with the row {{0: 1, 1: 1, 2: 2}} (0 ends the text) a share of {share} of the samples "
+            f"should be {ids}; found {found}")
+    same("two samples from random.Random(5)", *(
+        bigram.sample(lambda ids: {1: 1, 2: 1}, random.Random(5), 20) for _ in range(2)))
+
+
+def test_exercise_2_4_by_hand(bigram):
+    probs, counts = [[0.5, 0.5], [0.25, 0.75]], [[1, 0], [2, 1]]
+    same(f"nll({probs}, {counts}), which is -(log 0.5 + 2 log 0.25 + log 0.75) / 4",
+         bigram.nll(probs, counts), -(math.log(0.5) + 2 * math.log(0.25) + math.log(0.75)) / 4)
+
+
+def test_exercise_2_4_what_was_held_for_impossible(bigram):
+    same("nll([[1.0, 0.0]], [[3, 1]]), where a pair of probability 0 occurs",
+         bigram.nll([[1.0, 0.0]], [[3, 1]]), math.inf)
+    same("nll([[1.0, 0.0]], [[3, 0]]), where it does not", bigram.nll([[1.0, 0.0]], [[3, 0]]), 0.0)
+
+
+def test_exercise_2_5_pairs_and_triples(bigram):
+    documents = [[0, 1, 2, 0], [0, 1, 0]]
+    for n, table in ((1, {(): {1: 2, 2: 1, 0: 2}}),
+                     (2, {(0,): {1: 2}, (1,): {2: 1, 0: 1}, (2,): {0: 1}}),
+                     (3, {(0, 0): {1: 2}, (0, 1): {2: 1, 0: 1}, (1, 2): {0: 1}}),
+                     (4, {(0, 0, 0): {1: 2}, (0, 0, 1): {2: 1, 0: 1}, (0, 1, 2): {0: 1}})):
+        same(f"count_ngrams({documents}, {n})", bigram.count_ngrams(documents, n), table)
+
+
+def test_exercise_2_6_against_nudging(bigram):
+    rng = random.Random(3)
+    x = bigram.Tensor([[rng.uniform(0.5, 2) for _ in range(3)] for _ in range(2)])
+    check_way_back(x.normalize, {"x": x})
+
+
+# --- 3: mlp.py ---
+
+
+def test_exercise_3_1_a_document(mlp):
+    for block_size, examples in (
+            (1, [((0,), 5), ((5,), 6), ((6,), 0)]),
+            (3, [((0, 0, 0), 5), ((0, 0, 5), 6), ((0, 5, 6), 0)])):
+        found = mlp.examples_of([[0, 5, 6, 0]], block_size)
+        same(f"examples_of([[0, 5, 6, 0]], {block_size})", found, examples)
+        for context, _ in found:
+            assert isinstance(context, tuple), f"the context {context!r} should be a tuple"
+
+
+def test_exercise_3_1_documents_do_not_mix(mlp):
+    same("examples_of([[0, 1, 0], [0, 2, 0]], 2)", mlp.examples_of([[0, 1, 0], [0, 2, 0]], 2),
+         [((0, 0), 1), ((0, 1), 0), ((0, 0), 2), ((0, 2), 0)])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_exercise_3_2_against_nudging(mlp, bias):
+    rng = random.Random(4)
+    layer, x = mlp.Linear(3, 2, 1.0, rng, bias), mlp.Tensor(random_rows(4, 3, rng))
+    tensors = {"x": x, "weight": layer.weight, "bias": layer.bias}
+    check_way_back(lambda: layer(x), tensors if bias else {"x": x, "weight": layer.weight})
+
+
+def test_exercise_3_3_known_logits(mlp):
+    log2 = math.log(2)
+    for row, expected in (([0.0, 0.0], [-log2, -log2]), ([1.0, 1.0, 1.0, 1.0], [-2 * log2] * 4),
+                          ([0.0, math.log(3)], [-2 * log2, math.log(3) - 2 * log2])):
+        same(f"log_softmax({row})", mlp.log_softmax(row), expected)
+
+
+def test_exercise_3_3_logits_of_any_size(mlp):
+    for row, expected in (([1000.0, 1000.0], [-math.log(2)] * 2), ([-1000.0, 0.0], [-1000.0, 0.0]),
+                          ([-2000.0, -1000.0], [-1000.0, 0.0])):
+        same(f"log_softmax({row})", mlp.log_softmax(row), expected)
+
+
+def test_exercise_3_4_against_nudging(mlp):
+    logits = mlp.Tensor(random_rows(3, 4, random.Random(5)))
+    check_way_back(lambda: mlp.cross_entropy(logits, [2, 0, 2]), {"logits": logits})
+
+
+def test_exercise_3_5_against_nudging(mlp):
+    x = mlp.Tensor(random_rows(3, 5, random.Random(6)))
+    check_way_back(lambda: mlp.standardize(x)[0], {"x": x})
+
+
+def steps_of_batch_norm(n, gamma, **given):
+    """The steps of mlp.forward_by_hand around batch norm, some given, the others computed."""
+    s = SimpleNamespace(**given)
+
+    def take(name, compute):
+        if name not in given:
+            setattr(s, name, compute())
+    take("mean", lambda: [sum(column) / n for column in zip(*s.before_norm)])
+    take("centred", lambda: [[v - m for v, m in zip(row, s.mean)] for row in s.before_norm])
+    take("squares", lambda: [[v * v for v in row] for row in s.centred])
+    take("variance", lambda: [sum(column) / n for column in zip(*s.squares)])
+    take("scale", lambda: [(v + 1e-5) ** -0.5 for v in s.variance])
+    take("normed", lambda: [[v * k for v, k in zip(row, s.scale)] for row in s.centred])
+    s.preact = [[v * g for v, g in zip(row, gamma)] for row in s.normed]
+    return s
+
+
+def test_exercise_3_6_each_step_against_nudging(mlp):
+    rng = random.Random(8)
+    n, gamma = 4, [1.5, -0.5, 0.75]
+    before_norm, grad = random_rows(n, 3, rng), random_rows(n, 3, rng)
+    s, d = steps_of_batch_norm(n, gamma, before_norm=before_norm), SimpleNamespace(preact=grad)
+    mlp.before_norm_in_steps(s, d, gamma)
+    names = ["normed", "scale", "variance", "squares", "centred", "mean", "before_norm"]
+    for i, name in enumerate(names):
+        given = {known: getattr(s, known) for known in names[i:]}
+
+        def loss():
+            preact = steps_of_batch_norm(n, gamma, **given).preact
+            return sum(a * b for a, b in zip(numbers_of(preact), numbers_of(grad)))
+        found = getattr(d, name, None)
+        same(f"d.{name}, its shape", shape_of(found), shape_of(given[name]))
+        gradcheck.compare(loss, f"d.{name}"[2:], given[name], found)
+
+
+# --- 4: wavenet.py ---
+
+
+def test_exercise_4_1_rows_end_to_end(wavenet):
+    x = wavenet.Tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]])
+    for n, expected in ((1, x.data), (2, [[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]]),
+                        (4, [[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]])):
+        same(f"FlattenConsecutive({n}) of {x.data}", wavenet.FlattenConsecutive(n)(x).data, expected)
+
+
+def test_exercise_4_1_the_way_back(wavenet):
+    rng = random.Random(9)
+    x = wavenet.Tensor([random_rows(4, 3, rng), random_rows(2, 3, rng)])
+    check_way_back(lambda: wavenet.FlattenConsecutive(2)(x), {"x": x})
+
+
+def test_exercise_4_1_a_time_that_is_no_multiple(wavenet):
+    with pytest.raises(ValueError):
+        wavenet.FlattenConsecutive(2)(wavenet.Tensor([[[1.0], [2.0], [3.0]]]))
+
+
+def test_exercise_4_2_places(wavenet):
+    for kernel_size, dilation, t, expected in ((2, 1, 5, [4, 5]), (2, 4, 9, [5, 9]),
+                                               (3, 2, 7, [3, 5, 7]), (1, 4, 9, [9])):
+        layer = wavenet.CausalConv1d(1, 1, random.Random(1), kernel_size, dilation)
+        same(f"kernel_size {kernel_size}, dilation {dilation}: places({t})", layer.places(t),
+             expected)
+
+
+def test_exercise_4_2_before_the_first(wavenet):
+    for kernel_size, dilation, t, expected in ((2, 4, 3, [0, 3]), (3, 2, 3, [0, 1, 3]),
+                                               (3, 4, 0, [0, 0, 0])):
+        layer = wavenet.CausalConv1d(1, 1, random.Random(1), kernel_size, dilation)
+        same(f"kernel_size {kernel_size}, dilation {dilation}: places({t})", layer.places(t),
+             expected)
+
+
+@pytest.mark.parametrize("kernel_size, dilation", [(2, 1), (3, 2)])
+def test_exercise_4_3_against_nudging(wavenet, kernel_size, dilation):
+    rng = random.Random(10)
+    layer = wavenet.CausalConv1d(2, 3, rng, kernel_size, dilation)
+    x = wavenet.Tensor([random_rows(6, 2, rng), random_rows(3, 2, rng)])
+    check_way_back(lambda: layer(x).parents[0], {"x": x})  # `joined`
+
+
+def test_exercise_4_4_token_by_token(wavenet):
+    rng = random.Random(11)
+    for kernel_size, dilation in ((2, 1), (2, 4), (3, 2)):
+        layer = wavenet.CausalConv1d(2, 3, rng, kernel_size, dilation)
+        rows, memory, found = random_rows(12, 2, rng), {}, []
+        for row in rows:
+            found.append(layer.read(wavenet.Tensor([[row]]), memory).data[0][0])
+        same(f"kernel_size {kernel_size}, dilation {dilation}: 12 tokens read one by one, against "
+             f"a call on all of them", found, layer(wavenet.Tensor([rows])).data[0])
+
+
+def test_exercise_4_4_a_memory_of_limited_size(wavenet):
+    for kernel_size, dilation in ((2, 1), (2, 4), (3, 2)):
+        layer, memory = wavenet.CausalConv1d(1, 1, random.Random(1), kernel_size, dilation), {}
+        for i in range(20):
+            layer.read(wavenet.Tensor([[[float(i)]]]), memory)
+        far = (kernel_size - 1) * dilation
+        same(f"kernel_size {kernel_size}, dilation {dilation}: memory[self] after the rows [0.0], "
+             f"..., [19.0]: the next looks back by {far}", memory.get(layer),
+             [[float(i)] for i in range(20 - far, 20)])
+
+
+def test_exercise_4_5_the_value(wavenet):
+    x = [[[0.5, -1.0, 0.0, 2.0], [1.0, 3.0, -2.0, 0.5]]]
+    expected = [[[math.tanh(a) / (1 + math.exp(-c)), math.tanh(b) / (1 + math.exp(-d))]
+                 for a, b, c, d in x[0]]]
+    same(f"gated of {x}", wavenet.gated(wavenet.Tensor(x)).data, expected)
+
+
+def test_exercise_4_5_numbers_of_any_size(wavenet):
+    same("gated of [[[2000.0, -2000.0]]]", wavenet.gated(wavenet.Tensor([[[2000.0, -2000.0]]])).data,
+         [[[0.0]]])
+
+
+def test_exercise_4_5_the_way_back(wavenet):
+    rng = random.Random(12)
+    x = wavenet.Tensor([random_rows(3, 4, rng), random_rows(1, 4, rng)])
+    check_way_back(lambda: wavenet.gated(x), {"x": x})
+
+
+def a_wavenet(wavenet):
+    """A WaveNet of two blocks, with weights that are easy to write down, and what goes in."""
+    model = wavenet.WaveNet(3, [2, 2], 2, random.Random(1))
+    for k, p in enumerate(model.parameters()):
+        for i, (put, _, _) in enumerate(gradcheck.entries(p.data)):
+            put(math.sin(3 * k + 2 * i) + 0.4)
+    return model, [[0, 1, 2], [0, 2]]
+
+
+# As PyTorch computes them.
+LOGITS_OF_WAVENET = [
+    [[8.28738083, 3.75143269, -2.41223783], [5.89460188, 3.10111583, -1.53630151],
+     [6.66913913, 3.42530301, -1.87917532]],
+    [[8.28738083, 3.75143269, -2.41223783], [6.66779586, 3.42474078, -1.87858068]]]
+LOGITS_WITHOUT_RESIDUAL = [
+    [[7.27940698, 3.46578211, -2.03713698], [6.10364459, 3.18861191, -1.62884099],
+     [6.0100094, 3.14942034, -1.58739036]],
+    [[7.27940698, 3.46578211, -2.03713698], [6.00691046, 3.14812326, -1.58601851]]]
+
+
+def test_exercise_4_6_known_logits(wavenet):
+    model, ids = a_wavenet(wavenet)
+    same("the logits of a small WaveNet", model(ids).data, LOGITS_OF_WAVENET, 1e-6)
+
+
+def test_exercise_4_6_without_residual(wavenet):
+    model, ids = a_wavenet(wavenet)
+    for p in model.blocks[0][2].parameters():  # the first block's residual: what it adds is 0
+        for put, _, _ in gradcheck.entries(p.data):
+            put(0.0)
+    same("the logits of the same, its residual layer all 0", model(ids).data,
+         LOGITS_WITHOUT_RESIDUAL, 1e-6)
+
+
+# --- 5: gpt.py ---
+
+
+def test_exercise_5_1_rows(gpt):
+    same("embedding([[1, 2], [3, 4], [5, 6]], [2, 0, 2])",
+         gpt.embedding(gpt.Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), [2, 0, 2]).data,
+         [[5.0, 6.0], [1.0, 2.0], [5.0, 6.0]])
+
+
+def test_exercise_5_1_the_way_back(gpt):
+    weight = gpt.Tensor(random_rows(4, 3, random.Random(13)))
+    check_way_back(lambda: gpt.embedding(weight, [2, 0, 2, 2]), {"weight": weight})
+
+
+def test_exercise_5_2_known_values(gpt):
+    x = [[0.0, 1.0, -1.0], [3.0, -3.0, 0.5]]
+    same(f"gelu of {x}", gpt.gelu(gpt.Tensor(x)).data,  # as PyTorch computes it
+         [[0.0, 0.84119199, -0.15880801], [2.99636261, -0.00363739, 0.34571401]], 1e-6)
+
+
+def test_exercise_5_2_the_way_back(gpt):
+    x = gpt.Tensor([[0.0, 1.0, -1.0], [3.0, -3.0, 0.5]])
+    check_way_back(lambda: gpt.gelu(x), {"x": x})
+
+
+def test_exercise_5_3_no_row_sees_what_comes_later(gpt):
+    log2, log3 = math.log(2), math.log(3)
+    same("causal_softmax([[0, 9, 9], [log 3, 0, 9], [0, log 2, 0]], 1)",
+         gpt.causal_softmax([[0.0, 9.0, 9.0], [log3, 0.0, 9.0], [0.0, log2, 0.0]], 1.0),
+         [[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.25, 0.5, 0.25]])
+
+
+def test_exercise_5_3_the_scale(gpt):
+    same("causal_softmax([[0, 0], [log 9, 0]], 0.5)",
+         gpt.causal_softmax([[0.0, 0.0], [math.log(9), 0.0]], 0.5), [[1.0, 0.0], [0.75, 0.25]])
+
+
+def steps_of_adamw(gpt, data, grads, **options):
+    """The numbers of a parameter after each of several steps, with lr 0.1."""
+    p = gpt.Tensor(data)
+    optimizer, found = gpt.AdamW([p], **options), []
+    for grad in grads:
+        p.grad = grad
+        optimizer.step(0.1)
+        assert p.grad is None, f"after a step, .grad should be None; found {p.grad!r}"
+        found.append([list(row) for row in p.data] if isinstance(p.data[0], list) else list(p.data))
+    return found
+
+
+def test_exercise_5_4_the_first_step_is_lr_against_the_sign(gpt):
+    same("[1, 1, 1] after a step against the gradient [0.001, -5, 2], with lr 0.1",
+         steps_of_adamw(gpt, [1.0, 1.0, 1.0], [[0.001, -5.0, 2.0]])[0], [0.9, 1.1, 0.9], 1e-5)
+
+
+def test_exercise_5_4_three_steps(gpt):
+    same("[1, -2] after each of three steps, with lr 0.1 and betas 0.8 and 0.99",
+         steps_of_adamw(gpt, [1.0, -2.0], [[0.5, -1.0], [-0.25, -1.0], [2.0, 0.125]]),
+         [[0.9, -1.9], [0.8788863, -1.8], [0.80673417, -1.73408839]], 1e-6)  # as in PyTorch
+
+
+def test_exercise_5_4_matrices_decay(gpt):
+    grads = [[[0.5, -1.0]], [[-0.25, -1.0]]]
+    same("the matrix [[1, -2]] after each of two steps, with lr 0.1 and weight_decay 0.5",
+         steps_of_adamw(gpt, [[1.0, -2.0]], grads, weight_decay=0.5),
+         [[[0.85, -1.8]], [[0.7863863, -1.61]]], 1e-6)  # as in PyTorch
+
+
+def test_exercise_5_5_the_likeliest(gpt):
+    logits = [0.5, 3.0, -1.0, 2.0]
+    for temperature, top_k, top_p in ((0, None, 1.0), (1.0, 1, 1.0), (1.0, None, 0.1),
+                                      (1e-9, None, 1.0)):
+        found = {gpt.choose(logits, temperature, top_k, top_p, random.Random(seed))
+                 for seed in range(20)}
+        same(f"the tokens chosen from logits {logits} with temperature {temperature}, top_k "
+             f"{top_k}, top_p {top_p}", sorted(found), [1])
+
+
+@pytest.mark.parametrize("temperature, top_k, top_p, shares", [
+    (1.0, None, 1.0, [0.5, 0.25, 0.125, 0.125]), (0.5, None, 1.0, [16 / 22, 4 / 22, 1 / 22, 1 / 22]),
+    (1.0, 2, 1.0, [2 / 3, 1 / 3, 0, 0]), (1.0, None, 0.7, [2 / 3, 1 / 3, 0, 0]),
+    (1.0, 3, 0.8, [2 / 3, 1 / 3, 0, 0]), (1.0, 3, 0.9, [4 / 7, 2 / 7, 1 / 7, 0])])
+def test_exercise_5_5_in_proportion(gpt, temperature, top_k, top_p, shares):
+    logits, rng = [math.log(8), math.log(4), math.log(2), math.log(1.999999)], random.Random(14)
+    tokens = [gpt.choose(logits, temperature, top_k, top_p, rng) for _ in range(2000)]
+    for token, share in enumerate(shares):
+        found = tokens.count(token) / 2000
+        assert abs(found - share) < 0.045 and (found == 0) == (share == 0), (
+            f"of probabilities 1/2, 1/4, 1/8, 1/8, with temperature {temperature}, top_k {top_k}, "
+            f"top_p {top_p}: token {token} should be a share of {share:.3f}; found {found:.3f}")
+
+
+def a_decoder(gpt):
+    """A Decoder of 2 layers, 4 channels and 2 heads, that has read nothing."""
+    model = gpt.GPT(vocab_size=5, block_size=8, n_layer=2, n_head=2, n_embd=4, seed=1)
+    return gpt.Decoder(model.params_by_column(), 2, 8)
+
+
+def test_exercise_5_6_the_first_token_has_itself_alone(gpt):
+    qkv = [float(i) for i in range(12)]
+    same(f"attention of the first token, qkv {qkv}: its own value",
+         a_decoder(gpt).attention(1, qkv), qkv[8:])
+
+
+def test_exercise_5_6_the_same_as_all_at_once(gpt):
+    rows, decoder = random_rows(6, 12, random.Random(15)), a_decoder(gpt)
+    found = [decoder.attention(0, row) for row in rows]
+    same("the attention of 6 tokens, one by one, against gpt.attention of all of them",
+         found, gpt.attention(gpt.Tensor(rows), 2, [6]).data)
+
+
+def test_exercise_5_6_each_layer_has_its_own(gpt):
+    decoder, qkv = a_decoder(gpt), [float(i) for i in range(12)]
+    decoder.attention(0, [0.5] * 12)
+    same("attention in block 1, after another token in block 0", decoder.attention(1, qkv), qkv[8:])
+
+
+@pytest.mark.parametrize("n_head, lengths", [(1, [3]), (2, [4, 1, 2])])
+def test_exercise_5_7_against_nudging(gpt, n_head, lengths):
+    qkv = gpt.Tensor(random_rows(sum(lengths), 12, random.Random(16)))
+    check_way_back(lambda: gpt.attention(qkv, n_head, lengths), {"qkv": qkv})
+
+
+# --- 6: bpe.py ---
+
+
+def test_exercise_6_1_from_left_to_right(bpe):
+    for ids, expected in (([1, 2, 3, 1, 2], [9, 3, 9]), ([1, 1, 2], [1, 9]), ([2, 1], [2, 1]),
+                          ([], [])):
+        same(f"merge({ids}, (1, 2), 9)", bpe.merge(list(ids), (1, 2), 9), expected)
+    same("merge([1, 1, 1, 1, 1], (1, 1), 9)", bpe.merge([1, 1, 1, 1, 1], (1, 1), 9), [9, 9, 1])
+
+
+def test_exercise_6_2_the_example_of_the_lesson(bpe):
+    a, b = b"ab"
+    same("learn_slowly([b'aaabdaaabac'], 3): aa, ab, and the two of them",
+         bpe.learn_slowly([b"aaabdaaabac"], 3), [(a, a), (a, b), (256, 257)])
+
+
+def test_exercise_6_2_pieces_ties_and_the_end(bpe):
+    a, b, c, d = b"abcd"
+    same("learn_slowly([b'cd', b'ab'], 9): of pairs equally frequent the smallest, none from one "
+         "piece into the next, and no more than there are",
+         bpe.learn_slowly([b"cd", b"ab"], 9), [(a, b), (c, d)])
+
+
+def test_exercise_6_3_bytes_and_merged_tokens(bpe):
+    ranks = bpe.ranks_of([(97, 97), (97, 98), (256, 257)])
+    same("how many tokens three merges make, with the bytes", len(ranks), 259)
+    for token, i in ((b"\0", 0), (b"a", 97), (b"\xff", 255), (b"aa", 256), (b"ab", 257),
+                     (b"aaab", 258)):
+        same(f"ranks_of([(97, 97), (97, 98), (256, 257)]): the id of {token}", ranks.get(token), i)
+
+
+def a_tokenizer(bpe):
+    """One that knows ab, abc and two special tokens, one of which begins like the other."""
+    ranks = {bytes([i]): i for i in range(256)}
+    ranks.update({b"ab": 256, b"abc": 257})
+    return bpe.Tokenizer(ranks, special_tokens={"<|end|>": 300, "<|end|>!": 301})
+
+
+def test_exercise_6_4_what_is_allowed_becomes_its_id(bpe):
+    tokenizer, text = a_tokenizer(bpe), "ab<|end|>abc<|end|>!"
+    for allowed in ("all", {"<|end|>", "<|end|>!"}):
+        same(f"encode({text!r}, {allowed!r})", tokenizer.encode(text, allowed), [256, 300, 257, 301])
+    same("encode('ab')", tokenizer.encode("ab"), [256])
+    same("encode('')", tokenizer.encode(""), [])
+
+
+def test_exercise_6_4_what_is_not_is_an_error(bpe):
+    tokenizer = a_tokenizer(bpe)
+    for text, allowed in (("ab<|end|>", ()), ("<|end|>!", {"<|end|>"}), ("ab", {"<|no|>"}),
+                          ("a\ud800b", "all")):
+        with pytest.raises(ValueError):
+            pytest.fail(f"encode({text!a}, {allowed!r}) should raise ValueError; it gives "
+                        f"{tokenizer.encode(text, allowed)}", False)
+
+
+def test_exercise_6_5_only_whole_characters(bpe):
+    ids = list("aé🙂".encode())
+    same(f"decode_stream({ids}), the bytes of 'aé🙂'",
+         list(a_tokenizer(bpe).decode_stream(ids)), ["a", "é", "🙂"])
+
+
+def test_exercise_6_5_the_same_text_as_decode(bpe):
+    tokenizer, rng = a_tokenizer(bpe), random.Random(17)
+    for ids in ([240, 159], [159, 97], [256, 195, 256], [], *(
+            [rng.choice([97, 195, 169, 240, 159, 153, 130, 257]) for _ in range(6)]
+            for _ in range(50))):
+        same(f"decode_stream({ids}), joined, against decode",
+             "".join(tokenizer.decode_stream(iter(ids))), tokenizer.decode(ids))
+
+
+def test_exercise_6_5_as_soon_as_they_are_whole(bpe):
+    def ids():
+        yield from "é".encode()
+        pytest.fail("é was whole after two bytes, and should be there before the next is asked for",
+                    False)
+    same("the first part of é and more", next(iter(a_tokenizer(bpe).decode_stream(ids()))), "é")
+
+
+def merged_plainly(piece, ranks):
+    """What merge_piece gives, by looking at all pairs for each merge."""
+    tokens = [bytes([byte]) for byte in piece]
+    while pairs := [(ranks[a + b], i) for i, (a, b) in enumerate(itertools.pairwise(tokens))
+                    if a + b in ranks]:
+        _, i = min(pairs)
+        tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]
+    return tokens
+
+
+def test_exercise_6_6_the_lowest_rank_first(bpe):
+    ranks = {**{bytes([i]): i for i in range(256)}, b"bc": 256, b"ab": 257, b"aa": 258}
+    for piece, expected in ((b"abc", [b"a", b"bc"]), (b"aba", [b"ab", b"a"]),
+                            (b"aaa", [b"aa", b"a"]), (b"x", [b"x"])):
+        same(f"merge_piece({piece}) with bc before ab before aa", bpe.merge_piece(piece, ranks),
+             expected)
+    same("merge_piece(b'abcaa', below=257), which may merge bc alone",
+         bpe.merge_piece(b"abcaa", ranks, 257), [b"a", b"bc", b"a", b"a"])
+
+
+def test_exercise_6_6_random_pieces(bpe):
+    rng = random.Random(18)
+    for _ in range(100):
+        ranks = {bytes([i]): i for i in range(256)}
+        for _ in range(12):
+            a, b = rng.choices([token for token in ranks if set(token) <= set(b"abc")], k=2)
+            ranks.setdefault(a + b, len(ranks))
+        piece = bytes(rng.choices(b"abc", k=rng.randrange(1, 12)))
+        some = [token for token in ranks if len(token) > 1]
+        same(f"merge_piece({piece}) with the tokens {some}", bpe.merge_piece(piece, ranks),
+             merged_plainly(piece, ranks))
+
+
+def test_exercise_6_7_the_example_of_the_lesson(bpe):
+    a, b = b"ab"
+    same("the first three of learn({b'aaabdaaabac': 2}): pairs, and how often they occur",
+         list(itertools.islice(bpe.learn({b"aaabdaaabac": 2}), 3)),
+         [((a, a), 8), ((a, b), 4), ((256, 257), 4)])
+
+
+def learned_plainly(piece_counts):
+    """What learn yields, by counting everything again for each merge."""
+    pieces = [([*piece], n) for piece, n in piece_counts.items()]
+    for new_id in itertools.count(256):
+        counts = {}
+        for ids, n in pieces:
+            for pair in itertools.pairwise(ids):
+                counts[pair] = counts.get(pair, 0) + n
+        if not counts:
+            return
+        pair = min(counts, key=lambda pair: (-counts[pair], pair))
+        yield pair, counts[pair]
+        for ids, _ in pieces:
+            i = 0
+            while i < len(ids) - 1:
+                if (ids[i], ids[i + 1]) == pair:
+                    ids[i:i + 2] = [new_id]
+                i += 1
+
+
+def test_exercise_6_7_random_pieces(bpe):
+    rng = random.Random(19)
+    for _ in range(60):
+        piece_counts = {bytes(rng.choices(b"abc", k=rng.randrange(1, 9))): rng.randrange(1, 5)
+                        for _ in range(rng.randrange(1, 6))}
+        same(f"learn({piece_counts})", list(bpe.learn(piece_counts)),
+             list(learned_plainly(piece_counts)))

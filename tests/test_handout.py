@@ -1,0 +1,324 @@
+"""handout.py: blanks that are noticed, the folder it writes, the score that is kept in there."""
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import types
+from collections import Counter
+
+import pytest
+
+import handout
+import scripts
+import test_exercises
+from handout import Exercise
+
+EXERCISES = handout.all_exercises()
+SOURCES = {lesson: handout.read(f"{lesson}.py") for lesson in handout.LESSONS}
+THREE = [exercise for exercise in EXERCISES if exercise.number in ("1.3", "2.1", "5.3")]
+
+
+def ids_of(value):
+    return value.number if isinstance(value, Exercise) else None
+
+
+def module_of(lesson, source):
+    """A lesson, from a source of it."""
+    module = types.ModuleType(lesson)
+    exec(compile(source, f"{lesson}.py", "exec"), module.__dict__)
+    return module
+
+
+def cases_of(number):
+    """Yields (test, its arguments but for the lesson) for each test of an exercise."""
+    for name, test in vars(test_exercises).items():
+        if name.startswith(f"test_exercise_{number.replace('.', '_')}_"):
+            marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name == "parametrize"]
+            for values in marks[0].args[1] if marks else [None]:
+                if values is None:
+                    yield test, {}
+                else:
+                    names = marks[0].args[0].split(", ")
+                    yield test, dict(zip(names, values if len(names) > 1 else [values]))
+
+
+# --- the marks ---
+
+
+def test_marks_are_numbered_without_a_gap_and_named_once():
+    numbers = [exercise.number for exercise in EXERCISES]
+    assert len(numbers) >= 30 and len(set(numbers)) == len(numbers)
+    for i, lesson in enumerate(handout.LESSONS, start=1):
+        own = [exercise.number for exercise in EXERCISES if exercise.lesson == lesson]
+        assert own == [f"{i}.{k}" for k in range(1, len(own) + 1)] and 5 <= len(own) <= 9
+    assert max(Counter(exercise.title for exercise in EXERCISES).values()) == 1
+    assert all(len(exercise.title) <= 36 and '"' not in exercise.title for exercise in EXERCISES)
+
+
+def test_every_comment_that_looks_like_a_mark_is_one():
+    found = [line for source in SOURCES.values() for line in source.split("\n")
+             if "exercise" in line.lower()]
+    assert len(found) == len(EXERCISES)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=ids_of)
+def test_an_exercise_has_a_docstring_and_a_body(exercise):
+    tree = ast.parse(SOURCES[exercise.lesson])
+    functions = dict((name, node) for node, name in handout.functions_of(tree))
+    function = functions[exercise.function]
+    owner = exercise.function.rpartition(".")[0]
+    holders = [function, *(node for node in ast.walk(tree)
+                           if isinstance(node, ast.ClassDef) and node.name == owner)]
+    assert any(ast.get_docstring(node) for node in holders)
+    assert exercise.last_line - exercise.first_line >= 1
+
+
+def test_every_mark_has_tests_and_every_test_a_mark():
+    tested = {".".join(match.groups()) for name in vars(test_exercises)
+              if (match := re.match(r"test_exercise_(\d)_(\d+)_", name))}
+    assert tested == {exercise.number for exercise in EXERCISES}
+    for name in vars(test_exercises):
+        assert not name.startswith("test") or re.match(r"test_exercise_\d_\d+_[a-z]", name), name
+
+
+@pytest.mark.parametrize("source, line", [
+    ("# exercise 1.1: a\n\ndef f():\n    return 1\n", 1), ("x = 1\n# exercise 1.1: a\nx = 2\n", 2),
+    ("# exercise 1.1: a\nclass A:\n    pass\n", 1)])
+def test_a_mark_that_stands_above_no_function_is_an_error(source, line):
+    with pytest.raises(ValueError, match=f"^a.py:{line}: exercise 1.1 is not directly above a func"):
+        handout.exercises_of("a", source)
+
+
+# --- the blanks ---
+
+
+def test_what_is_left_blank():
+    source = ("import functools\n"
+              "\n"
+              "# exercise 1.2: the second\n"
+              "@functools.lru_cache\n"
+              "def f(x):\n"
+              '    """Twice x.\n'
+              "\n"
+              "    Or x + x.\n"
+              '    """\n'
+              "    # a hint\n"
+              "    y = x + x\n"
+              "    return y  # done\n"
+              "\n"
+              "class A:\n"
+              "    def f(self):\n"
+              "        try:\n"
+              "            pass\n"
+              "        except ValueError:\n"
+              "            pass\n"
+              "        # exercise 1.1: the first\n"
+              "        def back(grad): # of it\n"
+              "            return grad\n"
+              "        return back\n")
+    exercises = handout.exercises_of("a", source)
+    assert exercises == [Exercise("1.1", "the first", "a", "A.f.back", 21, 22),
+                         Exercise("1.2", "the second", "a", "f", 9, 12)]
+    lines = source.split("\n")
+    first = '            raise NotImplementedError("exercise 1.1: the first")'
+    second = '    raise NotImplementedError("exercise 1.2: the second")'
+    assert handout.blank(source, exercises).split("\n") == [
+        *lines[:9], second, *lines[12:21], first, *lines[22:]]
+    assert handout.blank(source, exercises[:1]).split("\n") == [*lines[:21], first, *lines[22:]]
+    assert handout.blank(source, []) == source
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=ids_of)
+def test_an_exercise_left_blank_fails_its_tests_which_name_it(exercise):
+    module = module_of(exercise.lesson, handout.blank(SOURCES[exercise.lesson], [exercise]))
+    tests = list(cases_of(exercise.number))
+    assert tests
+    for test, arguments in tests:
+        with pytest.raises(NotImplementedError) as stopped:
+            test(module, **arguments)
+        assert str(stopped.value) == f"exercise {exercise.number}: {exercise.title}"
+
+
+@pytest.mark.parametrize("lesson", handout.LESSONS)
+def test_a_lesson_with_all_of_its_blanks_keeps_what_is_around_them(lesson):
+    own = [exercise for exercise in EXERCISES if exercise.lesson == lesson]
+    blanked = handout.blank(SOURCES[lesson], own)
+    before, after = (dict((name, node) for node, name in handout.functions_of(ast.parse(source)))
+                     for source in (SOURCES[lesson], blanked))
+    for exercise in own:
+        old, new = before[exercise.function], after[exercise.function]
+        assert ast.dump(old.args) == ast.dump(new.args)
+        assert ast.get_docstring(old) == ast.get_docstring(new)
+        assert ast.unparse(new.body[-1]).startswith("raise NotImplementedError('exercise ")
+        assert len(new.body) == 1 + (ast.get_docstring(old) is not None)
+    inside = [exercise.function + "." for exercise in own]
+    for name in before.keys() - {exercise.function for exercise in own}:
+        if not name.startswith(tuple(inside)):  # a function within a blank is gone with it
+            assert name in after
+    lines = set(SOURCES[lesson].split("\n"))
+    assert [line.strip()[:25] for line in blanked.split("\n") if line not in lines] == [
+        "raise NotImplementedError"] * len(own)
+    module_of(lesson, blanked)  # it can be imported
+
+
+# --- the folder ---
+
+
+def files_in(folder):
+    """{path: text} of a folder."""
+    return {os.path.relpath(os.path.join(place, name), folder): open(
+                os.path.join(place, name), encoding="utf-8").read()
+            for place, _, names in os.walk(folder) for name in names}
+
+
+def test_a_handout_of_all(tmp_path, capsys):
+    handout.main([str(tmp_path / "new" / "all")])
+    assert capsys.readouterr().out == (f"{tmp_path / 'new' / 'all'}: {len(EXERCISES)} exercises left "
+                                       "blank; in there, python -m pytest shows how far one is\n")
+    files = files_in(tmp_path / "new" / "all")
+    assert {name for name in files if os.sep not in name} == {
+        "README.md", "names.txt", *(f"{lesson}.py" for lesson in handout.LESSONS)}
+    own = {os.path.join("tests", name) for name in os.listdir(os.path.join(handout.ROOT, "tests"))
+           if name.endswith(".py")} - {os.path.join("tests", "handout.py"),
+                                       os.path.join("tests", "test_handout.py")}
+    assert {name for name in files if os.sep in name} == {
+        *own, os.path.join("tests", "exercises.txt")}
+    for name in ("README.md", "names.txt", *own):
+        assert files[name] == handout.read(name)
+    assert files[os.path.join("tests", "exercises.txt")] == "".join(
+        f"{exercise.number} {exercise.title}\n" for exercise in EXERCISES)
+    for lesson, source in SOURCES.items():
+        assert files[f"{lesson}.py"] == handout.blank(source, [
+            exercise for exercise in EXERCISES if exercise.lesson == lesson]) != source
+
+
+@pytest.mark.parametrize("args, numbers", [
+    (["--only", "1.3", "4.2"], ["1.3", "4.2"]), (["--lesson", "mlp.py"], ["3"]),
+    (["--lesson", "bpe", "gpt"], ["5", "6"]), (["--lesson", "bpe", "--only", "2.1"], ["2.1", "6"])])
+def test_a_handout_of_some(args, numbers, tmp_path):
+    folder = tmp_path / "some"
+    folder.mkdir()  # an empty one will do
+    handout.main([str(folder), *args])
+    files = files_in(folder)
+    chosen = [exercise for exercise in EXERCISES if exercise.number.startswith(tuple(numbers))]
+    assert files[os.path.join("tests", "exercises.txt")] == "".join(
+        f"{exercise.number} {exercise.title}\n" for exercise in chosen)
+    for lesson, source in SOURCES.items():
+        assert files[f"{lesson}.py"] == handout.blank(source, [
+            exercise for exercise in chosen if exercise.lesson == lesson])
+
+
+def test_the_list(capsys):
+    handout.main(["--list"])
+    lines = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert max(map(len, lines)) <= 80
+    rows = [line for line in lines if re.match(r"\d\.\d", line)]
+    assert len(rows) == len(EXERCISES) and len(lines) == len(rows) + 1 + len(handout.LESSONS)
+    for row, exercise in zip(rows, EXERCISES):
+        assert re.split("  +", row) == [
+            exercise.number, exercise.title, exercise.function,
+            str(exercise.last_line - exercise.first_line)] 
+    handout.main(["--list", "--only", "5.3"])
+    assert capsys.readouterr().out.split() == (
+        "exercise function lines gpt.py 5.3 the causal mask causal_softmax 2".split())
+
+
+@pytest.mark.parametrize("args, message", [
+    ([], "where to? name a new folder, or ask for --list"),
+    (["full"], "full: not empty; name a new folder"),
+    (["file"], "file: not a folder; name a new one"),
+    (["file/in"], "file/in: "), (["new", "--only", "1.99"], "there is no exercise '1.99'; --list"),
+    (["new", "--only"], "--only: expected at least one argument"),
+    (["new", "--lesson", "rnn"], "--lesson: 'rnn' is none of micrograd, bigram, mlp, wavenet, gpt")])
+def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("full")
+    scripts.write(tmp_path / "full" / "notes.txt", "mine")
+    scripts.write(tmp_path / "file", "text")
+    assert scripts.check_refused(handout.main, "handout.py", args, message, capsys) == ""
+    assert sorted(os.listdir()) == ["file", "full"] and os.listdir("full") == ["notes.txt"]
+
+
+def test_what_cannot_be_finished_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    scripts.check_refused(handout.main, "handout.py", [str(tmp_path / "a")], "No space left", capsys)
+    assert os.listdir(tmp_path / "a") == []
+
+
+# --- the score ---
+
+
+def score(folder, *args):
+    """What pytest prints in a handout, and {number: what the table says of it}."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args],
+                          cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=60)
+    table = re.search(r"=+ score =+\n(.*)\n=+ .* =+\n$", done.stdout, re.S)
+    lines = table[1].split("\n") if table else [""]
+    return done, {line[:3]: line[59:] for line in lines[:-1]}, lines[-1]
+
+
+def solve(folder, *numbers):
+    """Put the lessons' own bodies into a handout, but leave blank what has not these numbers."""
+    for lesson, source in SOURCES.items():
+        rest = [exercise for exercise in EXERCISES
+                if exercise.lesson == lesson and exercise.number not in numbers]
+        scripts.write(folder / f"{lesson}.py", handout.blank(source, rest))
+
+
+def test_the_score(tmp_path):
+    handout.main([str(tmp_path / "a")])
+    folder = tmp_path / "a"
+    done, states, total = score(folder)
+    assert done.returncode == 1
+    assert states == {exercise.number: "not started" for exercise in EXERCISES}
+    n = len(EXERCISES)
+    assert total == f"0 of {n} done, 0 failing, {n} not started"
+    for exercise in EXERCISES:
+        assert f"\n{exercise.number:5}{exercise.title}  " in done.stdout
+        named = f"exercise {exercise.number}: {exercise.title}: still to be written\n" in done.stdout
+        assert named == (exercise.number not in ("3.4", "4.3", "5.7"))  # these stop at another
+
+    solve(folder, "1.3", "1.5", "2.1", "6.1")
+    text = (folder / "bigram.py").read_text(encoding="utf-8")
+    assert text.count("counts[before][after] += 1") == 1
+    scripts.write(folder / "bigram.py", text.replace("counts[before][after] += 1",
+                                                     "counts[after][before] += 1"))
+    scripts.write(folder / "wavenet.py", "def (\n")  # a slip in one lesson is none of the others'
+    done, states, total = score(folder)
+    others = {exercise.number: "not started" for exercise in EXERCISES}
+    others.update({"1.3": "done", "1.5": "failing, for it needs 1.4", "2.1": "failing",
+                   "6.1": "done"})
+    others.update((exercise.number, "failing") for exercise in EXERCISES
+                  if exercise.lesson == "wavenet")
+    assert states == others
+    assert total == f"2 of {n} done, 8 failing, {n - 10} not started"
+    assert "count_pairs([[0, 1, 2, 2, 0], [0, 1, 3, 0]], 5): at [0][1], expected 2, found 0\n" in done.stdout
+
+    solve(folder, *(exercise.number for exercise in EXERCISES))
+    done, states, total = score(folder)
+    assert done.returncode == 0 and set(states.values()) == {"done"}
+    assert total == f"{n} of {n} done, 0 failing, 0 not started"
+
+
+def test_the_score_of_one_exercise(tmp_path):
+    handout.main([str(tmp_path / "a"), "--only", "1.3", "4.2"])
+    done, states, total = score(tmp_path / "a", "-k", "exercise and 1_3")
+    assert states == {"1.3": "not started"} and total == "0 of 1 done, 0 failing, 1 not started"
+    done, states, total = score(tmp_path / "a")  # only what was handed out
+    assert states == {"1.3": "not started", "4.2": "not started"}
+    done, states, _ = score(tmp_path / "a", os.path.join("tests", "test_layout.py"))
+    assert states == {} and " passed" in done.stdout  # other tests run if they are named
+
+
+def test_no_score_in_the_project():
+    done, states, _ = score(handout.ROOT, os.path.join("tests", "test_exercises.py"))
+    assert done.returncode == 0 and not states and "score" not in done.stdout
+
+
+def test_run_as_a_script(tmp_path):
+    for args, status in ((["--list"], 0), ([], 2)):
+        done = subprocess.run([sys.executable, os.path.join(handout.ROOT, "tests", "handout.py"),
+                               *args], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == status and "Traceback" not in done.stderr
