@@ -117,9 +117,9 @@ def count_pairs(documents, n_vocab):
 
 # exercise 2.2: counts to probabilities
 def probabilities(counts, smoothing=0):
-    """Each row divided by its sum, after adding `smoothing` to every count; see section 4.
+    """A new table: each row divided by its sum, after `smoothing` was added to every count.
 
-    Without smoothing, a row of zeros stays so: nothing is known of what follows that token.
+    See section 4. Without smoothing, a row of zeros stays so: nothing is known of what follows.
     """
     probs = []
     for row in counts:
@@ -130,11 +130,11 @@ def probabilities(counts, smoothing=0):
 
 # exercise 2.3: inventing a name
 def sample(row_after, rng, max_new_tokens=40):
-    """Draws a text, as a list of ids without boundaries, cut at max_new_tokens.
+    """Draws a text, as a list of at most max_new_tokens ids, without boundaries.
 
-    row_after takes the ids so far, the first boundary included, and gives the table's row for them,
-    as a dict from tokens to counts or probabilities: a function, so that section 8 can give rows
-    for more than the last token. rng is a random.Random.
+    row_after takes the list of the ids so far, the first boundary included, and gives the table's
+    row for them, as a dict from tokens to counts or probabilities: a function, so that section 8
+    can give rows for more than the last token. rng, a random.Random, makes the choices.
     """
     ids = [BOUNDARY]
     while len(ids) <= max_new_tokens:
@@ -162,8 +162,8 @@ def sample(row_after, rng, max_new_tokens=40):
 def nll(probs, counts):
     """The average negative log-likelihood of text with these counts of pairs, in nats a token.
 
-    It is -log probs[i][j], averaged over all pairs; infinite if one of them has probability 0.
-    How often each pair occurs is all that the loss needs to know of the text.
+    It is -log probs[i][j], averaged over all pairs; infinite if one that occurs has probability 0.
+    counts[i][j], how often each pair occurs, is all that the loss needs to know of the text.
     """
     total = 0.0
     for row, row_counts in zip(probs, counts):
@@ -183,7 +183,7 @@ class Tensor:
     """A number, a list of numbers or a list of rows, and how to send a gradient back through it.
 
     `parents` are the tensors it was computed from. `local_backward` takes the gradient of the loss
-    with respect to this tensor and gives its share of the gradient of each parent, in their order.
+    with respect to this tensor and gives a tuple: its share of each parent's gradient, in order.
     """
     __slots__ = ("data", "grad", "parents", "local_backward")
 
@@ -212,12 +212,13 @@ class Tensor:
         sums = [sum(row) for row in self.data]
         out = [[x / total for x in row] for row, total in zip(self.data, sums)]
 
-        # exercise 2.6: the gradient of dividing by the sum
+        # exercise 2.5: the gradient of dividing by the sum
         def backward(grad):
-            """grad (n, m) -> a tuple with the gradient of x, (n, m).
+            """grad (n, m), of out -> a tuple with the gradient of the rows (n, m).
 
-            A larger x[i] makes out[i] larger, by 1 / total; and as it is part of the total, too,
-            it makes every out[j] smaller, by out[j] / total.
+            In a row, a larger x[i] makes out[i] larger, by 1 / total; and as it is part of the
+            total, too, it makes every out[j] smaller, by out[j] / total. Each of these slopes
+            counts times the gradient of what it changes.
             """
             shrink = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
             return ([[(g - less) / total for g in row]
@@ -394,11 +395,12 @@ def smoothing_like(loss, counts):
 # have in common is where mlp.py begins.
 
 
-# exercise 2.5: contexts of any length
+# exercise 2.6: contexts of any length
 def count_ngrams(documents, n):
     """{context: {token: how often it came next}}, for contexts of n - 1 tokens, as tuples.
 
-    Before the first boundary, which is never what came next, there are as many more as it takes.
+    The first boundary of a document is only ever context, and before it there are as many more as
+    it takes. For n = 1 the only context is ().
     """
     table = {}
     for ids in documents:

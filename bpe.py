@@ -64,7 +64,7 @@ def code_point_and_bytes(char):
 
 # exercise 6.1: merging a pair
 def merge(ids, pair, new_id):
-    """The list ids with new_id in place of each `pair`, from left to right."""
+    """A new list: ids with new_id in place of each `pair`, from left to right."""
     merged, i = [], 0
     while i < len(ids):
         if tuple(ids[i:i + 2]) == pair:
@@ -542,7 +542,7 @@ class Tokenizer:
 
     # exercise 6.5: characters that are not yet whole
     def decode_stream(self, ids):
-        """Yields the same text as decode, in parts, each as soon as its characters are whole."""
+        """Yields the text of decode in parts, none empty, as soon as their characters are whole."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for i in ids:
             if text := decoder.decode(self.decode_bytes([i])):

@@ -146,7 +146,7 @@ class Tensor:
     """A number, a list of numbers or a list of rows, and how to send a gradient back through it.
 
     `parents` are the tensors it was computed from. `local_backward` takes the gradient of the loss
-    with respect to this tensor and gives its share of the gradient of each parent, in their order.
+    with respect to this tensor and gives a tuple: its share of each parent's gradient, in order.
     """
     __slots__ = ("data", "grad", "parents", "local_backward")
 
@@ -249,7 +249,7 @@ def inner(a, b):
 def embedding(weight, ids):
     """Row ids[i] of weight (n, m) for each i: -> (len(ids), m).
 
-    On the way back, a row of weight gets the sum of what comes to the places where it went.
+    A Tensor; on its way back, a row of weight gets the sum of what comes from where it went.
     """
     out = [weight.data[i] for i in ids]
 
@@ -327,8 +327,8 @@ def gelu(x):
     """x times the probability that a normal random number is below x, nearly: GPT-2's formula.
 
     0.5 x (1 + tanh(a x + b x^3)), where a = sqrt(2 / pi) and b = 0.044715 a, of each number of x
-    (N, n): about x where it is large, about 0 where it is very negative. Hendrycks and Gimpel 2016,
-    section 2.
+    (N, n): about x where it is large, about 0 where it is very negative. A Tensor, with the way
+    back to x. Hendrycks and Gimpel 2016, section 2.
     """
     a = math.sqrt(2 / math.pi)
     b = a * 0.044715
@@ -622,8 +622,9 @@ class AdamW:
         """Move every parameter by about lr against its average .grad, then forget the .grad.
 
         With a gradient g, m becomes beta1 m + (1 - beta1) g, and v beta2 v + (1 - beta2) g^2. In
-        step t, with m' = m / (1 - beta1^t) and v' = v / (1 - beta2^t), a weight w loses
-        lr m' / (sqrt(v') + eps) and, if it stands in a matrix, lr weight_decay w.
+        step t (self.steps counts them, the first is 1), with m' = m / (1 - beta1^t) and
+        v' = v / (1 - beta2^t), a weight w loses lr m' / (sqrt(v') + eps) and, if it stands in a
+        matrix, lr weight_decay w.
         """
         self.steps += 1
         beta1, beta2 = self.betas
@@ -718,7 +719,7 @@ def choose(logits, temperature, top_k, top_p, rng):
 
     temperature divides the logits: below 1 the likely becomes likelier, at 0 only the likeliest is
     taken. top_k leaves only the k likeliest to draw from, None all. Of these, whose probabilities
-    sum to 1 then, top_p leaves as many as it takes to sum to it (Holtzman et al. 2020).
+    sum to 1 then, top_p leaves the likeliest, as few as sum to it (Holtzman et al. 2020).
     """
     likeliest = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
     top = likeliest[0]

@@ -74,7 +74,7 @@ def nudge(f, *inputs, h=1e-6):
 def square_by_hand(a, b, c):
     """(ab + c)^2, and a list of its derivatives by a, b and c: forward, then backward.
 
-    One step a line: d_x is how fast the square grows with x, for each x below.
+    One operation a line; d_x is how fast the square grows with x, for each x below.
     """
     product = a * b
     total = product + c
@@ -243,7 +243,7 @@ class Value:
 
     # exercise 1.3: tanh and its slope
     def tanh(self):
-        """The hyperbolic tangent, from -1 to 1. Its slope is 1 - tanh^2."""
+        """The hyperbolic tangent, from -1 to 1, as one operation. Its slope is 1 - tanh^2."""
         out = math.tanh(self.data)
         return Value(out, (self,), (1 - out * out,), "tanh")
 
@@ -258,11 +258,11 @@ class Value:
 
     # exercise 1.5: backward
     def backward(self):
-        """Add the derivative of this Value by v to v.grad, for every v that it was computed from.
+        """Add the derivative of this Value by v to v.grad, for itself and all v it was made from.
 
-        Each Value sends its gradient on to its parents, times its local gradients, once it has all
-        of it: after all that was computed from it. As what .grad held before is added to, it must
-        be set back to 0 before the next step of training; see zero_grad().
+        Each sends its derivative on to its parents, times its local gradients, once it has all of
+        it: in the order of topological_order (section 5), backwards. What .grad held before is not
+        sent on. But it stays, so set it to 0 before the next step of training; see zero_grad().
         """
         order = topological_order(self)  # all of them, each after its parents; see section 5
         before = [value.grad for value in order]  # set aside: it must not be sent on again
@@ -314,8 +314,8 @@ def diamond():
 def topological_order(value):
     """A list of all Values that went into `value`, and itself, each once and after its parents.
 
-    Without recursion: a Value is put back on the stack below its parents, marked, and listed when
-    it turns up again. By then they are all listed.
+    Without recursion: what comes off a stack for the first time is put back, with a mark, below
+    its parents, and listed when it comes off again. By then they are all listed.
     """
     order, seen, stack = [], set(), [(value, False)]
     while stack:
@@ -344,7 +344,8 @@ def weighted_sum(weights, inputs, bias):
     With * and + it would be two operations an input, and the result and gradients would be the
     same. But an operation may be as large as one likes, as long as its derivatives are known: here
     they are x1 by w1, w1 by x1, and 1 by the bias. It saves most of the objects, and a training
-    step takes a seventh of the time. Raises ValueError if there is not one weight an input.
+    step takes a seventh of the time. Its op is "w·x+b". Raises ValueError if there is not one
+    weight an input.
     """
     if len(weights) != len(inputs):
         raise ValueError(f"a neuron of {len(weights)} inputs was given {len(inputs)}")

@@ -104,7 +104,7 @@ def load(path, seed):
 
 # exercise 3.1: contexts and targets
 def examples_of(documents, block_size):
-    """An example for every token but the first boundary: (the block_size ids before it, its id).
+    """A list: for every token but the first boundaries, (the block_size ids before it, its id).
 
     Before the first token of a document there are as many boundaries as it takes. The ids before
     are a tuple.
@@ -127,7 +127,7 @@ class Tensor:
     """A number or nested lists of numbers, and how to send a gradient back through them.
 
     `parents` are the tensors it was computed from. `local_backward` takes the gradient of the loss
-    with respect to this tensor and gives its share of the gradient of each parent, in their order.
+    with respect to this tensor and gives a tuple: its share of each parent's gradient, in order.
     """
     __slots__ = ("data", "grad", "parents", "local_backward")
 
@@ -288,7 +288,11 @@ class Linear(Module):
 
         # exercise 3.2: the gradients of a linear layer
         def backward(grad):
-            """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there, bias."""
+            """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there, bias.
+
+            out[i][k] holds x[i][j] * weight[j][k], for all j: each of the two gets grad[i][k] times
+            the other, summed over all that it is in. Each bias[k] gets the sum of its column.
+            """
             columns = list(zip(*grad))
             d_x = inner(grad, weight.data)           # grad @ weight.T -> (N, n_in)
             d_weight = inner(zip(*x.data), columns)  # x.T @ grad -> (n_in, n_out)
@@ -567,8 +571,8 @@ def standardize(x):
         """grad (N, n) -> a tuple with the gradient of x, (N, n).
 
         Adding a constant to a row of x, or stretching it, leaves the result as it was. So in these
-        two directions the gradient must be 0: subtract its mean, and its part along the result.
-        What is left is multiplied by the row's scale.
+        two directions the gradient must be 0: from each row subtract its mean, and its part along
+        the result, which is the result times the mean of their products. Multiply by the scale.
         """
         d_x = []
         for g, row, scale in zip(grad, out, scales):
@@ -865,7 +869,7 @@ def before_norm_in_steps(s, d, gamma):
     """From d.preact, of the scaled and shifted sums, back to those before batch norm.
 
     Sets d.normed, d.scale, d.variance, d.squares, d.centred, d.mean and d.before_norm, each in the
-    shape that forward_by_hand has for the step of that name.
+    shape that forward_by_hand has for the step of that name. Two of the steps are used twice.
     """
     n = len(s.normed)
     d.normed = [list(map(operator.mul, row, gamma)) for row in d.preact]

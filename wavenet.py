@@ -116,7 +116,7 @@ class Tensor:
     """A number or nested lists of numbers, and how to send a gradient back through them.
 
     `parents` are the tensors it was computed from. `local_backward` takes the gradient of the loss
-    with respect to this tensor and gives its share of the gradient of each parent, in their order.
+    with respect to this tensor and gives a tuple: its share of each parent's gradient, in order.
     """
     __slots__ = ("data", "grad", "parents", "local_backward")
 
@@ -531,7 +531,7 @@ def numbers_of(data):
 class FlattenConsecutive(Module):
     """Each n rows that follow each other laid end to end: (B, T, C) -> (B, T / n, n * C).
 
-    Raises ValueError if a T is no multiple of n.
+    T may differ from document to document. Raises ValueError if one is no multiple of n.
     """
 
     def __init__(self, n):
@@ -666,7 +666,7 @@ class CausalConv1d(Linear):
 
     # exercise 4.2: looking back
     def places(self, t):
-        """The places of the rows that are joined at place t, a list; for those before 0, 0."""
+        """The places of the rows that are joined at place t, the earliest first; 0, if before 0."""
         return [max(0, t - k * self.dilation) for k in reversed(range(self.kernel_size))]
 
     def __call__(self, x):
@@ -675,7 +675,10 @@ class CausalConv1d(Linear):
 
         # exercise 4.3: the gradient of a convolution
         def backward(grad):
-            """grad (B, T, kernel_size * n_in), of joined -> a tuple with that of x (B, T, n_in)."""
+            """grad (B, T, kernel_size * n_in), of joined -> a tuple with that of x (B, T, n_in).
+
+            A row of x that was joined at several places gets the sum of its parts of their rows.
+            """
             d_x = []
             for document, rows in zip(x.data, grad):
                 d_rows = [[0.0] * n for _ in document]
@@ -692,7 +695,8 @@ class CausalConv1d(Linear):
     def read(self, x, memory):
         """As a call, for one more token, x (1, 1, n_in) -> (1, 1, n_out).
 
-        memory[self] is a list of the rows that came before it, as far back as the next token looks.
+        memory, a dict that is empty before the first token, has under self a list of the rows that
+        came before x, as far back as it looks. What lies before the first is a copy of that.
         """
         past = memory.setdefault(self, [])
         past.extend(x.data[0])
@@ -748,11 +752,11 @@ def multiply_adds(model, inputs):
 def gated(x):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n).
 
-    van den Oord et al. 2016, equation 2.
+    A Tensor, with the way back to x. van den Oord et al. 2016, equation 2.
     """
     n = len(x.data[0][0]) // 2
     tanhs = [list(map(math.tanh, row[:n])) for row in rows_of(x.data)]
-    # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, which cannot overflow
+    # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2; e^-v itself could overflow
     gates = [[0.5 + 0.5 * math.tanh(0.5 * v) for v in row[n:]] for row in rows_of(x.data)]
 
     def backward(grad):  # (t s)' = (1 - t^2) s by the first half, t s (1 - s) by the second
@@ -805,7 +809,8 @@ class WaveNet(Module):
         """x through all layers, each of which is called by call(layer, x).
 
         A block's output is `gated` of its first layer; from that its skip makes a share of the
-        total, and its residual, if it has one, what is added to x. Then relu, mix, relu and head.
+        total, and its residual, unless it is None, what is added to x. The total then goes through
+        relu, mix, relu and head.
         """
         x, total = call(self.embedding, x), None
         for join, skip, residual in self.blocks:

@@ -6,6 +6,7 @@ happens where there is no such list.
 """
 import os
 import re
+import signal
 import sys
 
 import pytest
@@ -13,7 +14,6 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 LIST = os.path.join(HERE, "exercises.txt")
-LESSONS = ("micrograd", "bigram", "mlp", "wavenet", "gpt", "bpe")  # number 1 is the first's
 BLANK = re.compile(r'raise NotImplementedError\("exercise (\d\.\d+): ')
 
 sys.path.insert(0, ROOT)
@@ -24,7 +24,8 @@ if os.path.exists(LIST):
         titles = dict(line.rstrip("\n").split(" ", 1) for line in file)
     collect_ignore_glob = [name for name in os.listdir(HERE)
                            if name.startswith("test_") and name != "test_exercises.py"]
-results = {}  # {"1.3": for each of its tests that was run, what it stopped at, or None}
+results = {}  # {"1.3": for each of its tests, what it stopped at, or None, or "not run"}
+SECONDS = 10  # after which a test of an exercise is taken for endless, where that can be told
 
 
 def number_of(item):
@@ -45,37 +46,70 @@ def pytest_collection_modifyitems(config, items):
     others = [item for item in items if titles and number_of(item) not in (None, *titles)]
     if others:
         items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
+
+
+def pytest_collection_finish(session):
+    for item in session.items:
+        if number_of(item) in titles:
+            results.setdefault(number_of(item), {})[item.nodeid] = "not run"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """In a handout, stop a test that does not come to an end."""
+    if number_of(item) not in titles or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(*_):
+        pytest.fail(f"not finished after {SECONDS} seconds: is there a loop that never ends?")
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Note how the test of an exercise ended; where it met a blank, that is all there is to say."""
     number, error = number_of(item), call.excinfo and call.excinfo.value
+    met_blank = number in titles and isinstance(error, NotImplementedError)
     if number in titles and (call.when == "call" or error):
-        results.setdefault(number, []).append(error)
-        if isinstance(error, NotImplementedError):
-            item.repr_failure = lambda _: f"{error}: still to be written"
-    yield
+        results[number][item.nodeid] = error
+    if met_blank:
+        item.repr_failure = lambda _: f"{error}: still to be written"
+    (yield).get_result().met_blank = met_blank
+
+
+def pytest_report_teststatus(report):
+    """What met a blank has failed, but needs no report of its own: the table says it."""
+    if report.failed and getattr(report, "met_blank", False):
+        return "blank", "-", "BLANK"
 
 
 def blanks():
     """The numbers of the exercises whose bodies are as they were handed out."""
     found = set()
-    for lesson in LESSONS:
-        with open(os.path.join(ROOT, f"{lesson}.py"), encoding="utf-8") as file:
-            found.update(BLANK.findall(file.read()))
+    for name in os.listdir(ROOT):
+        if name.endswith(".py"):
+            with open(os.path.join(ROOT, name), encoding="utf-8", errors="replace") as file:
+                found.update(BLANK.findall(file.read()))
     return found
 
 
-def status(number, errors, blank):
+def status(errors, blank):
     """What the table says of an exercise."""
     if not any(errors):
         return "done"
     if blank:
         return "not started"
-    first = next((re.match(r"exercise (\d\.\d+): ", str(error)) for error in errors
-                  if isinstance(error, NotImplementedError)), None)
-    return f"failing, for it needs {first[1]}" if first else "failing"
+    for error in errors:
+        if isinstance(error, NotImplementedError) and (met := re.match(r"exercise (\d\.\d+):",
+                                                                       str(error))):
+            return f"failing: needs {met[1]}"
+    return "failing: not all tests were run" if "not run" in errors else "failing"
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -84,9 +118,10 @@ def pytest_terminal_summary(terminalreporter):
     found, blank = {}, blanks()
     terminalreporter.write_sep("=", "score")
     for number in sorted(results):
-        found[number] = status(number, results[number], number in blank)
+        found[number] = status(results[number].values(), number in blank)
         terminalreporter.write_line(f"{number:5}{titles[number]:54}{found[number]}")
     counts = {word: sum(state.startswith(word) for state in found.values())
               for word in ("done", "failing", "not started")}
     terminalreporter.write_line(f"{counts['done']} of {len(found)} done, {counts['failing']} failing, "
                                 f"{counts['not started']} not started")
+    terminalreporter.write_line('one alone, such as 1.3: python -m pytest -k "exercise and 1_3"')

@@ -52,9 +52,11 @@ def compare(f, name, data, grad, put=None, step=1e-3, tolerance=1e-6, faint=1e-4
     for put, number, place in entries(data, put):
         expected = slope(f, put, number, step)
         error = abs(found[place] - expected) / max(abs(found[place]), abs(expected), faint)
-        assert error < tolerance, (
-            f"gradient of {name}{list(place) or ''}: backward() says {found[place]!r}, nudging says "
-            f"{expected!r}, at the input {number!r}; relative error {error:.1e}")
+        if not error < tolerance:
+            at = f"{name}{list(place) or ''}"
+            raise AssertionError(f"gradient of {at}: expected {expected!r}, by nudging, found "
+                                 f"{found[place]!r}, where {at} is {number!r}; relative error "
+                                 f"{error:.1e}")
         count += 1
     assert len(found) == count, f"{name}.grad has another shape"
     return count

@@ -85,9 +85,28 @@ def all_exercises():
             for exercise in exercises_of(lesson, read(f"{lesson}.py"))]
 
 
+PREFACE = """# Handout: exercises {}
+
+In the lessons of this folder the bodies of some functions are left blank: those with a comment such as
+`# exercise 1.3: ...` above them that raise NotImplementedError. Write them, in the order of their
+numbers. What each has to do stands in its docstring and in the text at the head of its section. With
+pytest installed (see "Test it" below), these tell how far you are:
+
+```
+python -m pytest                            all exercises, with the score at the end
+python -m pytest -k "exercise and 1_3"      exercise 1.3 alone
+```
+
+A lesson runs as a script once its exercises are done. The rest of this page is that of the whole project.
+
+"""
+
+
 def files_of(exercises):
     """{path, as a tuple: text} of all that a handout with these exercises holds."""
-    files = {("README.md",): read("README.md"), ("names.txt",): read("names.txt")}
+    numbers = ", ".join(exercise.number for exercise in exercises)
+    files = {("README.md",): PREFACE.format(numbers) + read("README.md"),
+             ("names.txt",): read("names.txt")}
     for lesson in LESSONS:
         own = [exercise for exercise in exercises if exercise.lesson == lesson]
         files[f"{lesson}.py",] = blank(read(f"{lesson}.py"), own)
