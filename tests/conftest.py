@@ -16,15 +16,14 @@ ROOT = os.path.dirname(HERE)
 LIST = os.path.join(HERE, "exercises.txt")
 BLANK = re.compile(r'raise NotImplementedError\("exercise (\d\.\d+): ')
 
-sys.path.insert(0, ROOT)
-
 titles = {}  # of a handout's exercises: {"1.3": what it is about}
 if os.path.exists(LIST):
-    with open(LIST, encoding="utf-8") as file:
-        titles = dict(line.rstrip("\n").split(" ", 1) for line in file)
+    with open(LIST, encoding="utf-8-sig") as file:
+        titles = dict(line.strip().split(" ", 1) for line in file if " " in line.strip())
     collect_ignore_glob = [name for name in os.listdir(HERE)
                            if name.startswith("test_") and name != "test_exercises.py"]
-results = {}  # {"1.3": for each of its tests, what it stopped at, or None, or "not run"}
+tests = {}  # {"1.3": the ids of its tests}
+results = {}  # {"1.3": {the id of a test: what it stopped at, or None, or "not run"}}
 SECONDS = 10  # after which a test of an exercise is taken for endless, where that can be told
 
 
@@ -35,14 +34,23 @@ def number_of(item):
 
 
 def pytest_configure(config):
-    if titles:  # the table says what the summary of failures would
-        config.option.reportchars = config.option.reportchars.replace("fE", "")
-        if config.option.tbstyle == "auto":
-            config.option.tbstyle = "short"
+    if titles and (config.rootpath / "tests" / "handout.py").exists():
+        titles.clear()  # a handout within the project, while that is tested: it keeps out of it
+        collect_ignore_glob[:] = ["*"]
+        return
+    sys.path.insert(0, ROOT)
+    option = config.option
+    if titles and hasattr(option, "reportchars"):  # there is none without a terminal
+        option.reportchars = option.reportchars.replace("fE", "")  # the table says it
+        option.tbstyle = "short" if option.tbstyle == "auto" else option.tbstyle
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """In a handout, leave out the tests of exercises that were not handed out."""
+    for item in items:
+        if number_of(item) in titles:
+            tests.setdefault(number_of(item), []).append(item.nodeid)
     others = [item for item in items if titles and number_of(item) not in (None, *titles)]
     if others:
         items[:] = [item for item in items if item not in others]
@@ -50,9 +58,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish(session):
-    for item in session.items:
-        if number_of(item) in titles:
-            results.setdefault(number_of(item), {})[item.nodeid] = "not run"
+    for number in titles.keys() & set(map(number_of, session.items)):
+        results[number] = dict.fromkeys(tests[number], "not run")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -79,7 +86,7 @@ def pytest_runtest_makereport(item, call):
     if number in titles and (call.when == "call" or error):
         results[number][item.nodeid] = error
     if met_blank:
-        item.repr_failure = lambda _: f"{error}: still to be written"
+        item.repr_failure = lambda _: f"{error or 'NotImplementedError'}: still to be written"
     (yield).get_result().met_blank = met_blank
 
 
@@ -99,29 +106,29 @@ def blanks():
     return found
 
 
-def status(errors, blank):
+def status(number, errors):
     """What the table says of an exercise."""
-    if not any(errors):
-        return "done"
-    if blank:
+    met = [match[1] for error in errors if isinstance(error, NotImplementedError)
+           and (match := re.match(r"exercise (\d\.\d+):", str(error)))]
+    if number in met or met and number in blanks():
         return "not started"
-    for error in errors:
-        if isinstance(error, NotImplementedError) and (met := re.match(r"exercise (\d\.\d+):",
-                                                                       str(error))):
-            return f"failing: needs {met[1]}"
-    return "failing: not all tests were run" if "not run" in errors else "failing"
+    if met:
+        return f"failing: needs {met[0]}"
+    return "done" if not any(errors) else "failing: not all of its tests ended" \
+        if set(errors) <= {None, "not run"} else "failing"
 
 
 def pytest_terminal_summary(terminalreporter):
     if not results:
         return
-    found, blank = {}, blanks()
+    found = {}
     terminalreporter.write_sep("=", "score")
     for number in sorted(results):
-        found[number] = status(results[number].values(), number in blank)
+        found[number] = status(number, list(results[number].values()))
         terminalreporter.write_line(f"{number:5}{titles[number]:54}{found[number]}")
     counts = {word: sum(state.startswith(word) for state in found.values())
               for word in ("done", "failing", "not started")}
-    terminalreporter.write_line(f"{counts['done']} of {len(found)} done, {counts['failing']} failing, "
-                                f"{counts['not started']} not started")
+    terminalreporter.write_line(", ".join((f"{counts['done']} of {len(found)} done",
+                                           f"{counts['failing']} failing",
+                                           f"{counts['not started']} not started")))
     terminalreporter.write_line('one alone, such as 1.3: python -m pytest -k "exercise and 1_3"')

@@ -1,14 +1,14 @@
 """Makes a handout: a copy of the project in which the exercises are left blank.
 
-    python tests/handout.py DIR                   all exercises of all lessons
+    python tests/handout.py DIR                   all exercises of all lessons, in a new folder
     python tests/handout.py DIR --lesson mlp      those of a lesson
     python tests/handout.py DIR --only 1.3 4.2    just these
     python tests/handout.py --list                a table of them
 
 An exercise is a function of a lesson with a comment such as `# exercise 1.3: tanh and its slope`
-directly above it. In the handout its body is one line that raises NotImplementedError; signature and
-docstring stay. In there, `python -m pytest` runs the tests of its exercises, and ends with a table:
-which are done. The blanks are made from the lessons as they are, so they cannot go stale.
+directly above it. In the handout its body is one line that raises NotImplementedError; signature
+and docstring stay. In there, `python -m pytest` runs the tests of its exercises, and ends with a
+table: which are done. The blanks are made from the lessons as they are, so they cannot go stale.
 """
 import argparse
 import ast
@@ -18,13 +18,13 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 LESSONS = ("micrograd", "bigram", "mlp", "wavenet", "gpt", "bpe")
 MARK = re.compile(r" *# exercise ((\d)\.(\d+)): (.+)")
 
 
 class Exercise(NamedTuple):
-    """One exercise, and where its body is: the lines after first_line, up to last_line, from 1."""
+    """One exercise, and where its body is: the lines after first_line, up to last_line."""
     number: str
     title: str
     lesson: str
@@ -58,7 +58,8 @@ def exercises_of(lesson, source):
                 body[0].lineno - 1
             found.append(Exercise(match[1], match[4], lesson, name, first, function.end_lineno))
     for line, match in marks.items():
-        raise ValueError(f"{lesson}.py:{line}: exercise {match[1]} is not directly above a function")
+        raise ValueError(f"{lesson}.py:{line}: exercise {match[1]} is not directly above a "
+                         f"function")
     return sorted(found, key=lambda exercise: exercise.number)
 
 
@@ -87,17 +88,17 @@ def all_exercises():
 
 PREFACE = """# Handout: exercises {}
 
-In the lessons of this folder the bodies of some functions are left blank: those with a comment such as
-`# exercise 1.3: ...` above them that raise NotImplementedError. Write them, in the order of their
-numbers. What each has to do stands in its docstring and in the text at the head of its section. With
-pytest installed (see "Test it" below), these tell how far you are:
+In the lessons of this folder the bodies of some functions are left blank: those with a comment
+such as `# exercise 1.3: ...` above them that raise NotImplementedError. Write them, in the order of
+their numbers. What each has to do stands in its docstring and in the text at the head of its section.
+With pytest installed (see "Test it" below), these tell how far you are:
 
 ```
 python -m pytest                            all exercises, with the score at the end
 python -m pytest -k "exercise and 1_3"      exercise 1.3 alone
 ```
 
-A lesson runs as a script once its exercises are done. The rest of this page is that of the whole project.
+A lesson runs as a script once its exercises are done. The rest is the page of the whole project.
 
 """
 
@@ -185,8 +186,8 @@ def main(argv=None):
         write_handout(args.folder, chosen)
     except ValueError as error:
         parser.error(str(error))
-    print(f"{args.folder}: {len(chosen)} exercises left blank; in there, python -m pytest shows "
-          f"how far one is")
+    print(f"{args.folder}: {len(chosen)} exercise{'s' * (len(chosen) != 1)} left blank; in there, "
+          f"python -m pytest shows how far one is")
 
 
 if __name__ == "__main__":

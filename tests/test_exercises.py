@@ -63,7 +63,8 @@ def compare(what, found, expected, place, tolerance):
             compare(what, found[key], expected[key], f"{place}[{key!r}]", tolerance)
     elif isinstance(expected, float):
         if not isinstance(found, (int, float)) or found != expected and not (
-                abs(found - expected) <= tolerance * max(1, abs(expected))):
+                math.isfinite(expected)
+                and abs(found - expected) <= tolerance * max(1, abs(expected))):
             fail(f"{at}expected {expected!r}, found {found!r:.200}")
     elif found != expected:
         fail(f"{at}expected {expected!r:.200}, found {found!r:.200}")
@@ -112,8 +113,9 @@ def check_way_back(make, tensors):
     out = make()
     same("the parents of the result, by name", [name_of(parent, tensors) for parent in out.parents],
          list(tensors))
-    grad = like(out.data, random.Random(7))
-    shares = out.local_backward(grad)
+    grad, given = (like(out.data, random.Random(7)) for _ in range(2))
+    shares = out.local_backward(given)
+    same("the gradient that was given to the way back, which should be as it was", given, grad)
     if not isinstance(shares, tuple) or len(shares) != len(tensors):
         names = ", ".join(f"d_{name}" for name in tensors) + "," * (len(tensors) == 1)
         fail(f"the way back should return a tuple with a gradient for each parent, ({names}); it "
@@ -123,6 +125,7 @@ def check_way_back(make, tensors):
         return sum(a * b for a, b in zip(numbers_of(make().data), numbers_of(grad)))
     for (name, tensor), share in zip(tensors.items(), shares):
         check_gradient(loss, name, tensor.data, share)
+    same("the way back, taken again", out.local_backward(given), shares)
 
 
 def name_of(tensor, tensors):
@@ -133,6 +136,8 @@ def name_of(tensor, tensors):
 def check_gradient(loss, name, data, grad):
     """Assert that grad has the shape of data, and that nudging data changes loss() as grad says."""
     __tracebackhide__ = True
+    if isinstance(grad, list) and any(isinstance(v, tuple) for v in [*grad, *numbers_of(grad)]):
+        fail(f"the gradient of {name} should be made of lists; found a tuple in {grad!r:.200}")
     places = [[place for _, _, place in gradcheck.entries(item)] for item in (grad, data)]
     if places[0] != places[1]:
         fail(f"the gradient of {name} should have its shape, numbers at {written(places[1])}; it "
@@ -158,9 +163,9 @@ def test_exercise_1_1_slopes_known_from_school(micrograd):
 
 
 def test_exercise_1_1_nudged_both_ways(micrograd):
-    for h in (0.5, 0.01):  # one way only, it would be 6 + h
-        same(f"the slope of x^2 at 3, nudged by h = {h} up and down",
-             micrograd.nudge(lambda x: x * x, 3.0, h=h), [6.0])
+    for h in (0.5, 0.01):  # one way only, it would be 27 + 9h + h^2
+        same(f"the slope of x^3 at 3, nudged by h = {h} up and down",
+             micrograd.nudge(lambda x: x ** 3, 3.0, h=h), [27 + h * h])
 
 
 def test_exercise_1_1_the_others_rest(micrograd):
@@ -178,9 +183,11 @@ def test_exercise_1_2_the_square_and_its_slopes(micrograd):
 
 def test_exercise_1_3_the_value(micrograd):
     for x in (0.5, -2.0, 0.0, 1000.0):
-        out = micrograd.Value(x).tanh()
+        value = micrograd.Value(x)
+        out = value.tanh()
         same(f"Value({x}).tanh(): its type", type(out).__name__, "Value")
         same(f"Value({x}).tanh().data", out.data, math.tanh(x))
+        same(f"the .data of Value({x}) afterwards, which should be as it was", value.data, x)
 
 
 def test_exercise_1_3_the_slope(micrograd):
@@ -193,15 +200,25 @@ def test_exercise_1_3_the_slope(micrograd):
 
 
 def test_exercise_1_4_each_once_and_after_its_parents(micrograd):
-    a, b = micrograd.Value(2.0), micrograd.Value(3.0)
-    c = a + b
-    d = c * a
-    names = {id(a): "a", id(b): "b", id(c): "c", id(d): "d"}
-    order = [names.get(id(value), repr(value)) for value in micrograd.topological_order(d)]
-    same("c = a + b, d = c * a: the Values in the order of d, by name", sorted(order), list("abcd"))
-    for first, then in ("ac", "bc", "cd", "ad"):
-        if order.index(first) > order.index(then):
-            fail(f"c = a + b, d = c * a: expected {first} before {then}, found the order {order}")
+    for graph in ("d = c * a", "d = a * c"):
+        a, b = micrograd.Value(2.0), micrograd.Value(3.0)
+        c = a + b
+        d = c * a if graph == "d = c * a" else a * c
+        names = {"a": a, "b": b, "c": c, "d": d}
+        order = [name_of(value, names) for value in micrograd.topological_order(d)]
+        same(f"c = a + b, {graph}: the Values in the order of d, by name, sorted", sorted(order),
+             sorted(names))
+        for first, then in ("ac", "bc", "cd", "ad"):
+            if order.index(first) > order.index(then):
+                fail(f"c = a + b, {graph}: expected {first} before {then}, found the order {order}")
+
+
+def test_exercise_1_4_no_way_is_gone_twice(micrograd):
+    value = micrograd.Value(1.0)
+    for _ in range(60):
+        value = value + value  # 2^60 ways lead back to the first
+    same("x = x + x, 60 times: how many Values the order has",
+         len(micrograd.topological_order(value)), 61)
 
 
 def test_exercise_1_4_a_long_chain(micrograd):
@@ -247,9 +264,11 @@ def test_exercise_1_5_what_was_in_grad_is_kept_and_not_sent_on(micrograd):
 
 
 def test_exercise_1_6_the_sum(micrograd):
-    weights, inputs = ([micrograd.Value(v) for v in row] for row in ((0.5, -2.0), (3.0, 1.5)))
-    out = micrograd.weighted_sum(weights, inputs, micrograd.Value(0.25))
-    same("0.5 * 3 + -2 * 1.5 + 0.25", out.data, -1.25)
+    for ws, xs, expected in (((0.5, -2.0), (3.0, 1.5), -1.25), ((2.0,), (4.0,), 8.25),
+                             ((1.0, 2.0, 3.0), (1.0, 1.0, 1.0), 6.25)):
+        weights, inputs = ([micrograd.Value(v) for v in row] for row in (ws, xs))
+        out = micrograd.weighted_sum(weights, inputs, micrograd.Value(0.25))
+        same(f"the weighted sum of {xs} with weights {ws} and bias 0.25", out.data, expected)
 
 
 def test_exercise_1_6_the_slopes(micrograd):
@@ -279,6 +298,8 @@ def test_exercise_2_1_pairs_of_two_documents(bigram):
     documents = [[0, 1, 2, 2, 0], [0, 1, 3, 0]]
     same(f"count_pairs({documents}, 5)", bigram.count_pairs(documents, 5),
          [[0, 2, 0, 0, 0], [0, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
+    same("the documents afterwards, which should be as they were", documents,
+         [[0, 1, 2, 2, 0], [0, 1, 3, 0]])
 
 
 def test_exercise_2_2_shares_of_a_row(bigram):
@@ -291,6 +312,7 @@ def test_exercise_2_2_shares_of_a_row(bigram):
 def test_exercise_2_2_smoothing(bigram):
     same("probabilities([[1, 3], [0, 0]], 0.5)", bigram.probabilities([[1, 3], [0, 0]], 0.5),
          [[0.3, 0.7], [0.5, 0.5]])
+    same("probabilities([[1, 0, 3]], 2)", bigram.probabilities([[1, 0, 3]], 2), [[0.3, 0.2, 0.5]])
 
 
 def test_exercise_2_2_a_row_of_zeros(bigram):
@@ -317,12 +339,12 @@ def test_exercise_2_3_cut_at_max_new_tokens(bigram):
 
 def test_exercise_2_3_drawn_in_proportion(bigram):
     rng = random.Random(1)
-    texts = [bigram.sample(lambda ids: {0: 1, 1: 1, 2: 2}, rng, 1) for _ in range(2000)]
+    texts = [bigram.sample(lambda ids: {0: 0.25, 1: 0.25, 2: 0.5}, rng, 1) for _ in range(2000)]
     for ids, share in (([], 0.25), ([1], 0.25), ([2], 0.5)):
         found = texts.count(ids) / 2000
         if abs(found - share) > 0.04:
-            fail(f"with the row {{0: 1, 1: 1, 2: 2}} (0 ends the text), max_new_tokens=1: expected "
-                 f"{ids} to be a share of about {share} of the samples, found {found}")
+            fail(f"with the row {{0: 0.25, 1: 0.25, 2: 0.5}} (0 ends the text), max_new_tokens=1: "
+                 f"expected {ids} to be a share of about {share} of the samples, found {found}")
     same("two samples from random.Random(5)", *(
         bigram.sample(lambda ids: {1: 1, 2: 1}, random.Random(5), 20) for _ in range(2)))
 
@@ -350,8 +372,9 @@ def test_exercise_2_6_pairs_and_triples(bigram):
 
 def test_exercise_2_5_against_nudging(bigram):
     rng = random.Random(3)
-    x = bigram.Tensor([[rng.uniform(0.5, 2) for _ in range(3)] for _ in range(2)])
-    check_way_back(x.normalize, {"x": x})
+    for n, m in ((2, 3), (1, 4)):
+        x = bigram.Tensor([[rng.uniform(0.5, 2) for _ in range(m)] for _ in range(n)])
+        check_way_back(x.normalize, {"x": x})
 
 
 # --- 3: mlp.py ---
@@ -365,13 +388,16 @@ def test_exercise_3_1_a_document(mlp):
         same(f"examples_of([[0, 5, 6, 0]], {block_size})", found, examples)
         for context, _ in found:
             if not isinstance(context, tuple):
-                fail(f"examples_of([[0, 5, 6, 0]], {block_size}): expected a context to be a tuple, "
-                     f"found {context!r}")
+                fail(f"examples_of([[0, 5, 6, 0]], {block_size}): expected a context to be a "
+                     f"tuple, found {context!r}")
 
 
 def test_exercise_3_1_documents_do_not_mix(mlp):
-    same("examples_of([[0, 1, 0], [0, 2, 0]], 2)", mlp.examples_of([[0, 1, 0], [0, 2, 0]], 2),
+    documents = [[0, 1, 0], [0, 2, 0]]
+    same("examples_of([[0, 1, 0], [0, 2, 0]], 2)", mlp.examples_of(documents, 2),
          [((0, 0), 1), ((0, 1), 0), ((0, 0), 2), ((0, 2), 0)])
+    same("the documents afterwards, which should be as they were", documents,
+         [[0, 1, 0], [0, 2, 0]])
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -386,7 +412,9 @@ def test_exercise_3_3_known_logits(mlp):
     log2 = math.log(2)
     for row, expected in (([0.0, 0.0], [-log2, -log2]), ([1.0, 1.0, 1.0, 1.0], [-2 * log2] * 4),
                           ([0.0, math.log(3)], [-2 * log2, math.log(3) - 2 * log2])):
-        same(f"log_softmax({row})", mlp.log_softmax(row), expected)
+        given = list(row)
+        same(f"log_softmax({row})", mlp.log_softmax(given), expected)
+        same("the logits afterwards, which should be as they were", given, row)
 
 
 def test_exercise_3_3_logits_of_any_size(mlp):
@@ -401,8 +429,9 @@ def test_exercise_3_4_against_nudging(mlp):
 
 
 def test_exercise_3_5_against_nudging(mlp):
-    x = mlp.Tensor(random_rows(3, 5, random.Random(6)))
-    check_way_back(lambda: mlp.standardize(x)[0], {"x": x})
+    for n, m in ((3, 5), (2, 3)):
+        x = mlp.Tensor(random_rows(n, m, random.Random(6)))
+        check_way_back(lambda: mlp.standardize(x)[0], {"x": x})
 
 
 def steps_of_batch_norm(n, gamma, **given):
@@ -454,19 +483,22 @@ def test_exercise_4_1_rows_end_to_end(wavenet):
 
 def test_exercise_4_1_the_way_back(wavenet):
     rng = random.Random(9)
-    x = wavenet.Tensor([random_rows(4, 3, rng), random_rows(2, 3, rng)])
-    for n in (1, 2):
+    for n, m in ((1, 3), (2, 3), (4, 2)):
+        x = wavenet.Tensor([random_rows(2 * n, m, rng), random_rows(n, m, rng)])
         check_way_back(lambda: wavenet.FlattenConsecutive(n)(x), {"x": x})
 
 
 def test_exercise_4_1_a_time_that_is_no_multiple(wavenet):
-    check_raises("FlattenConsecutive(2) of documents of 4 and of 3 rows", lambda:
-                 wavenet.FlattenConsecutive(2)(wavenet.Tensor([[[1.0]] * 4, [[1.0]] * 3])).data)
+    for n, m in ((4, 3), (3, 3), (3, 4)):
+        x = wavenet.Tensor([[[1.0]] * n, [[1.0]] * m])
+        check_raises(f"FlattenConsecutive(2) of documents of {n} and of {m} rows",
+                     lambda: wavenet.FlattenConsecutive(2)(x).data)
 
 
 def test_exercise_4_2_places(wavenet):
     for kernel_size, dilation, t, expected in ((2, 1, 5, [4, 5]), (2, 4, 9, [5, 9]),
-                                               (3, 2, 7, [3, 5, 7]), (1, 4, 9, [9])):
+                                               (3, 2, 7, [3, 5, 7]), (3, 3, 9, [3, 6, 9]),
+                                               (1, 4, 9, [9])):
         layer = wavenet.CausalConv1d(1, 1, random.Random(1), kernel_size, dilation)
         same(f"kernel_size {kernel_size}, dilation {dilation}: places({t})", layer.places(t),
              expected)
@@ -492,15 +524,29 @@ def test_exercise_4_4_token_by_token(wavenet):
     rng = random.Random(11)
     for kernel_size, dilation in ((2, 1), (2, 4), (3, 2)):
         layer = wavenet.CausalConv1d(2, 3, rng, kernel_size, dilation)
-        rows, memory, found = random_rows(12, 2, rng), {}, []
-        for row in rows:
-            found.append(layer.read(wavenet.Tensor([[row]]), memory).data[0][0])
-        same(f"kernel_size {kernel_size}, dilation {dilation}: 12 tokens read one by one, against "
-             f"a call on all of them", found, layer(wavenet.Tensor([rows])).data[0])
+        layer.bias.data = [0.5, -1.0, 2.0]
+        for text in ("first", "second"):
+            rows, memory, found = random_rows(12, 2, rng), {}, []
+            for row in rows:
+                found.append(layer.read(wavenet.Tensor([[row]]), memory).data[0][0])
+            same(f"kernel_size {kernel_size}, dilation {dilation}, the {text} text: 12 tokens read "
+                 f"one by one, against a call on all of them", found,
+                 layer(wavenet.Tensor([rows])).data[0])
+
+
+def test_exercise_4_4_layers_share_a_memory(wavenet):
+    rng, memory = random.Random(11), {}
+    layers = [wavenet.CausalConv1d(2, 3, rng, 2, dilation) for dilation in (1, 2)]
+    rows = random_rows(5, 2, rng)
+    found = [[layer.read(wavenet.Tensor([[row]]), memory).data[0][0] for layer in layers]
+             for row in rows]
+    for i, layer in enumerate(layers):
+        same(f"layer {i + 1} of two that read 5 tokens with one memory, against a call on all",
+             [both[i] for both in found], layer(wavenet.Tensor([rows])).data[0])
 
 
 def test_exercise_4_4_a_memory_of_limited_size(wavenet):
-    for kernel_size, dilation in ((2, 1), (2, 4), (3, 2)):
+    for kernel_size, dilation in ((2, 1), (2, 4), (3, 2), (1, 1)):
         layer, memory = wavenet.CausalConv1d(1, 1, random.Random(1), kernel_size, dilation), {}
         for i in range(20):
             layer.read(wavenet.Tensor([[[float(i)]]]), memory)
@@ -520,8 +566,9 @@ def test_exercise_4_5_the_value(wavenet):
 
 
 def test_exercise_4_5_numbers_of_any_size(wavenet):
-    same("gated of [[[2000.0, -2000.0]]]", wavenet.gated(wavenet.Tensor([[[2000.0, -2000.0]]])).data,
-         [[[0.0]]])
+    for a, b, expected in ((2000.0, -2000.0, 0.0), (-2000.0, 2000.0, -1.0)):
+        same(f"gated of [[[{a}, {b}]]]", wavenet.gated(wavenet.Tensor([[[a, b]]])).data,
+             [[[expected]]])
 
 
 def test_exercise_4_5_the_way_back(wavenet):
@@ -590,16 +637,18 @@ def test_exercise_5_1_rows(gpt):
 
 
 def test_exercise_5_1_the_way_back(gpt):
-    weight = gpt.Tensor(random_rows(4, 3, random.Random(13)))
-    check_way_back(lambda: gpt.embedding(weight, [2, 0, 2, 2]), {"weight": weight})
+    weight, ids = gpt.Tensor(random_rows(4, 3, random.Random(13))), [2, 0, 2, 2]
+    check_way_back(lambda: gpt.embedding(weight, ids), {"weight": weight})
+    same("the ids afterwards, which should be as they were", ids, [2, 0, 2, 2])
 
 
 def test_exercise_5_2_known_values(gpt):
-    x = [[0.0, 1.0, -1.0], [3.0, -3.0, 0.5]]
+    x = [[0.0, 1.0, -1.0], [3.0, -3.0, 0.5], [1000.0, -1000.0, 0.0]]
     out = gpt.gelu(gpt.Tensor(x))
     check_tensor("gelu of a Tensor", out, gpt)
     same(f"gelu of {x}", out.data,  # as PyTorch computes it
-         [[0.0, 0.84119199, -0.15880801], [2.99636261, -0.00363739, 0.34571401]], 1e-6)
+         [[0.0, 0.84119199, -0.15880801], [2.99636261, -0.00363739, 0.34571401],
+          [1000.0, 0.0, 0.0]], 1e-6)
 
 
 def test_exercise_5_2_the_way_back(gpt):
@@ -609,9 +658,14 @@ def test_exercise_5_2_the_way_back(gpt):
 
 def test_exercise_5_3_no_row_sees_what_comes_later(gpt):
     log2, log3 = math.log(2), math.log(3)
+    scores = [[0.0, 9.0, 9.0], [log3, 0.0, 9.0], [0.0, log2, 0.0]]
     same("causal_softmax([[0, 9, 9], [log 3, 0, 9], [0, log 2, 0]], 1)",
-         gpt.causal_softmax([[0.0, 9.0, 9.0], [log3, 0.0, 9.0], [0.0, log2, 0.0]], 1.0),
+         gpt.causal_softmax(scores, 1.0),
          [[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.25, 0.5, 0.25]])
+    same("the scores afterwards, which should be as they were", scores,
+         [[0.0, 9.0, 9.0], [log3, 0.0, 9.0], [0.0, log2, 0.0]])
+    same("causal_softmax([[-1000, 1000], [1000, -1000]], 1)",
+         gpt.causal_softmax([[-1000.0, 1000.0], [1000.0, -1000.0]], 1.0), [[1.0, 0.0], [1.0, 0.0]])
 
 
 def test_exercise_5_3_the_scale(gpt):
@@ -643,6 +697,17 @@ def test_exercise_5_4_three_steps(gpt):
          [[0.9, -1.9], [0.8788863, -1.8], [0.80673417, -1.73408839]], 1e-6)  # as in PyTorch
 
 
+def test_exercise_5_4_all_parameters_with_any_settings(gpt):
+    p, q = gpt.Tensor([[1.0, -2.0], [0.5, 3.0]]), gpt.Tensor([0.25, -0.75])
+    optimizer = gpt.AdamW([p, q], betas=(0.9, 0.95), eps=0.1, weight_decay=0.3)
+    for p.grad, q.grad in (([[0.5, -1.0], [0.25, 0.0]], [1.0, -0.5]),
+                           ([[-0.25, -1.0], [2.0, 0.1]], [0.0, 0.3])):
+        optimizer.step(0.02)
+    same("a 2x2 matrix and a list, after two steps with lr 0.02, betas 0.9 and 0.95, eps 0.1 and "
+         "weight_decay 0.3", [p.data, q.data],  # as in PyTorch
+         [[[0.96719236, -1.93981745], [0.46463733, 2.95797419]], [0.21994614, -0.73023624]], 1e-6)
+
+
 def test_exercise_5_4_matrices_decay(gpt):
     grads = [[[0.5, -1.0]], [[-0.25, -1.0]]]
     same("the matrix [[1, -2]] after each of two steps, with lr 0.1 and weight_decay 0.5",
@@ -668,10 +733,18 @@ def test_exercise_5_5_by_rng_alone(gpt):
     same("20 tokens chosen by one random.Random(3), and by another", *found)
 
 
+def test_exercise_5_5_top_k_of_equals(gpt):
+    rng = random.Random(4)
+    found = {gpt.choose([0.0, 0.0, 0.0], 1.0, 2, 1.0, rng) for _ in range(50)}
+    same("of three equal logits, with top_k 2: how many different tokens were chosen in 50 draws",
+         len(found), 2)
+
+
 @pytest.mark.parametrize("temperature, top_k, top_p, shares", [
-    (1.0, None, 1.0, [0.5, 0.25, 0.125, 0.125]), (0.5, None, 1.0, [16 / 22, 4 / 22, 1 / 22, 1 / 22]),
-    (1.0, 2, 1.0, [2 / 3, 1 / 3, 0, 0]), (1.0, None, 0.7, [2 / 3, 1 / 3, 0, 0]),
-    (1.0, 3, 0.8, [2 / 3, 1 / 3, 0, 0]), (1.0, 3, 0.9, [4 / 7, 2 / 7, 1 / 7, 0])])
+    (1.0, None, 1.0, [0.5, 0.25, 0.125, 0.125]),
+    (0.5, None, 1.0, [16 / 22, 4 / 22, 1 / 22, 1 / 22]), (1.0, 2, 1.0, [2 / 3, 1 / 3, 0, 0]), (1.0, None, 0.7, [2 / 3, 1 / 3, 0, 0]),
+    (1.0, 3, 0.8, [2 / 3, 1 / 3, 0, 0]), (1.0, 3, 0.9, [4 / 7, 2 / 7, 1 / 7, 0]),
+    (0.5, 9, 0.7, [1, 0, 0, 0]), (4.0, None, 1.0, [0.317, 0.266, 0.208, 0.208])])
 def test_exercise_5_5_in_proportion(gpt, temperature, top_k, top_p, shares):
     logits, rng = [math.log(8), math.log(4), math.log(2), math.log(1.999999)], random.Random(14)
     tokens = [gpt.choose(logits, temperature, top_k, top_p, rng) for _ in range(2000)]
@@ -683,23 +756,28 @@ def test_exercise_5_5_in_proportion(gpt, temperature, top_k, top_p, shares):
                  f"{share:.3f}, found {found:.3f}")
 
 
-def a_decoder(gpt):
-    """A Decoder of 2 layers, 4 channels and 2 heads, that has read nothing."""
-    model = gpt.GPT(vocab_size=5, block_size=8, n_layer=2, n_head=2, n_embd=4, seed=1)
-    return gpt.Decoder(model.params_by_column(), 2, 8)
+def a_decoder(gpt, n_head=2, n_embd=4):
+    """A Decoder of 2 layers that has read nothing."""
+    model = gpt.GPT(vocab_size=5, block_size=8, n_layer=2, n_head=n_head, n_embd=n_embd, seed=1)
+    return gpt.Decoder(model.params_by_column(), n_head, 8)
 
 
 def test_exercise_5_6_the_first_token_has_itself_alone(gpt):
-    qkv = [float(i) for i in range(12)]
-    same(f"attention of the first token, qkv {qkv}: its own value",
-         a_decoder(gpt).attention(1, qkv), qkv[8:])
+    qkv, decoder = [float(i) for i in range(12)], a_decoder(gpt)
+    same(f"attention of the first token, qkv {qkv}: its own value", decoder.attention(1, qkv),
+         qkv[8:])
+    decoder.forget()
+    same("attention of the first token after decoder.forget()", decoder.attention(1, qkv), qkv[8:])
 
 
 def test_exercise_5_6_the_same_as_all_at_once(gpt):
-    rows, decoder = random_rows(6, 12, random.Random(15)), a_decoder(gpt)
-    found = [decoder.attention(0, row) for row in rows]
-    same("the attention of 6 tokens, one by one, against gpt.attention of all of them",
-         found, gpt.attention(gpt.Tensor(rows), 2, [6]).data)
+    for n_head, n_embd, size in ((2, 4, 1), (3, 6, 1), (1, 4, 100)):
+        decoder, rng = a_decoder(gpt, n_head, n_embd), random.Random(15)
+        rows = [[size * v for v in row] for row in random_rows(6, 3 * n_embd, rng)]
+        found = [decoder.attention(0, row) for row in rows]
+        same(f"{n_head} heads, {n_embd} channels, numbers of some {size}: the attention of 6 "
+             f"tokens, one by one, against gpt.attention of all of them", found,
+             gpt.attention(gpt.Tensor(rows), n_head, [6]).data)
 
 
 def test_exercise_5_6_each_layer_has_its_own(gpt):
@@ -719,7 +797,7 @@ def test_exercise_5_7_against_nudging(gpt, n_head, lengths):
 
 def test_exercise_6_1_from_left_to_right(bpe):
     for ids, expected in (([1, 2, 3, 1, 2], [9, 3, 9]), ([1, 1, 2], [1, 9]), ([2, 1], [2, 1]),
-                          ([], [])):
+                          ([11, 2, 1, 22], [11, 2, 1, 22]), ([], [])):
         given = list(ids)
         same(f"merge({ids}, (1, 2), 9)", bpe.merge(given, (1, 2), 9), expected)
         same("the list that was given, which should be as it was", given, ids)
@@ -737,6 +815,12 @@ def test_exercise_6_2_pieces_ties_and_the_end(bpe):
     same("learn_slowly([b'cd', b'ab'], 9): of pairs equally frequent the smallest, none from one "
          "piece into the next, and no more than there are",
          bpe.learn_slowly([b"cd", b"ab"], 9), [(a, b), (c, d)])
+    pieces = [b"ad", b"bc", b"ac"]
+    same(f"learn_slowly({pieces}, 3), all equally frequent", bpe.learn_slowly(pieces, 3),
+         [(a, c), (a, d), (b, c)])
+    same("the pieces afterwards, which should be as they were", pieces, [b"ad", b"bc", b"ac"])
+    same("learn_slowly([b'ab', b'ab', b'cd', b'cd', b'cd'], 1), where each piece counts",
+         bpe.learn_slowly([b"ab", b"ab", b"cd", b"cd", b"cd"], 1), [(c, d)])
 
 
 def test_exercise_6_3_bytes_and_merged_tokens(bpe):
@@ -757,7 +841,12 @@ def a_tokenizer(bpe):
 def test_exercise_6_4_what_is_allowed_becomes_its_id(bpe):
     tokenizer, text = a_tokenizer(bpe), "ab<|end|>abc<|end|>!"
     for allowed in ("all", {"<|end|>", "<|end|>!"}):
-        same(f"encode({text!r}, {allowed!r})", tokenizer.encode(text, allowed), [256, 300, 257, 301])
+        same(f"encode({text!r}, {allowed!r})", tokenizer.encode(text, allowed),
+             [256, 300, 257, 301])
+    same("encode('<|end|>!', {'<|end|>!'})", tokenizer.encode("<|end|>!", {"<|end|>!"}), [301])
+    allowed = {"<|end|>"}
+    tokenizer.encode("<|end|>", allowed)
+    same("the allowed set afterwards, which should be as it was", allowed, {"<|end|>"})
     same("encode('ab')", tokenizer.encode("ab"), [256])
     same("encode('')", tokenizer.encode(""), [])
 
@@ -789,6 +878,15 @@ def test_exercise_6_5_as_soon_as_they_are_whole(bpe):
         yield from "é".encode()
         fail("é was whole after two bytes, and should be there before the next is asked for")
     same("the first part of é and more", next(iter(a_tokenizer(bpe).decode_stream(ids()))), "é")
+    same("decode_stream of a byte that begins nothing, and a, b, c",
+         list(a_tokenizer(bpe).decode_stream([0xFF, 97, 98, 99])), ["\ufffd", "a", "b", "c"])
+    same("decode_stream of a U+FFFD in the text itself, and a",
+         list(a_tokenizer(bpe).decode_stream([*"\ufffd".encode(), 97])), ["\ufffd", "a"])
+
+
+def test_exercise_6_5_an_id_that_there_is_not(bpe):
+    check_raises("decode_stream([97, 999])",
+                 lambda: list(a_tokenizer(bpe).decode_stream([97, 999])))
 
 
 def test_exercise_6_6_the_lowest_rank_first(bpe):
@@ -797,8 +895,18 @@ def test_exercise_6_6_the_lowest_rank_first(bpe):
                             (b"aaa", [b"aa", b"a"]), (b"x", [b"x"])):
         same(f"merge_piece({piece}) with bc before ab before aa", bpe.merge_piece(piece, ranks),
              expected)
-    same("merge_piece(b'abcaa', below=257), which may merge bc alone",
-         bpe.merge_piece(b"abcaa", ranks, 257), [b"a", b"bc", b"a", b"a"])
+    for below, expected in ((257, [b"a", b"bc", b"a", b"a"]),
+                            (256, [b"a", b"b", b"c", b"a", b"a"])):
+        same(f"merge_piece(b'abcaa', below={below}), with bc as 256 and ab as 257",
+             bpe.merge_piece(b"abcaa", ranks, below), expected)
+
+
+def test_exercise_6_6_only_pairs_are_merged(bpe):
+    ranks = {**{bytes([i]): i for i in range(256)}, b"abc": 256}
+    same("merge_piece(b'abc') with the token abc, but neither ab nor bc",
+         bpe.merge_piece(b"abc", ranks), [b"a", b"b", b"c"])
+    ranks[b"bc"] = 257
+    same("merge_piece(b'abc') with abc before bc", bpe.merge_piece(b"abc", ranks), [b"abc"])
 
 
 def test_exercise_6_6_longer_tokens(bpe):
@@ -822,12 +930,14 @@ def test_exercise_6_7_the_example_of_the_lesson(bpe):
 def test_exercise_6_7_to_the_last_pair(bpe):
     a, b, c, d = b"abcd"
     for piece_counts, expected in (
-            ({b"abab": 1, b"aaaa": 3}, [((a, a), 9), ((256, 256), 3), ((a, b), 2), ((258, 258), 1)]),
+            ({b"abab": 1, b"aaaa": 3},
+             [((a, a), 9), ((256, 256), 3), ((a, b), 2), ((258, 258), 1)]),
             ({b"abc": 2, b"bcd": 2, b"cab": 1},
              [((b, c), 4), ((a, 256), 2), ((256, d), 2), ((a, b), 1), ((c, 259), 1)]),
             ({b"aabaab": 1, b"baab": 2, b"c": 9},
              [((a, a), 4), ((256, b), 4), ((b, 257), 2), ((257, 257), 1)])):
         found = bpe.learn(dict(piece_counts))
         if not hasattr(found, "__next__"):
-            fail(f"learn({piece_counts}) should yield pairs, as a generator; it returns {found!r:.200}")
+            fail(f"learn({piece_counts}) should yield pairs, as a generator; it returns "
+                 f"{found!r:.200}")
         same(f"learn({piece_counts})", list(itertools.islice(found, 9)), expected)

@@ -87,7 +87,7 @@ def test_every_mark_has_tests_and_every_test_a_mark():
     ("# exercise 1.1: a\n\ndef f():\n    return 1\n", 1), ("x = 1\n# exercise 1.1: a\nx = 2\n", 2),
     ("# exercise 1.1: a\nclass A:\n    pass\n", 1)])
 def test_a_mark_that_stands_above_no_function_is_an_error(source, line):
-    with pytest.raises(ValueError, match=f"^a.py:{line}: exercise 1.1 is not directly above a func"):
+    with pytest.raises(ValueError, match=f"^a.py:{line}: exercise 1.1 is not directly above"):
         handout.exercises_of("a", source)
 
 
@@ -168,16 +168,16 @@ def test_a_lesson_with_all_of_its_blanks_keeps_what_is_around_them(lesson):
 
 def files_in(folder):
     """{path: text} of a folder."""
-    return {os.path.relpath(os.path.join(place, name), folder): open(
-                os.path.join(place, name), encoding="utf-8").read()
-            for place, _, names in os.walk(folder) for name in names}
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+            for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_handout_of_all(tmp_path, capsys):
-    handout.main([str(tmp_path / "new" / "all")])
-    assert capsys.readouterr().out == (f"{tmp_path / 'new' / 'all'}: {len(EXERCISES)} exercises left "
-                                       "blank; in there, python -m pytest shows how far one is\n")
-    files = files_in(tmp_path / "new" / "all")
+    folder = tmp_path / "new" / "all"
+    handout.main([str(folder)])
+    assert capsys.readouterr().out == (f"{folder}: {len(EXERCISES)} exercises left blank; in there, "
+                                       "python -m pytest shows how far one is\n")
+    files = files_in(folder)
     assert {name for name in files if os.sep not in name} == {
         "README.md", "names.txt", *(f"{lesson}.py" for lesson in handout.LESSONS)}
     own = {os.path.join("tests", name) for name in os.listdir(os.path.join(handout.ROOT, "tests"))
@@ -221,7 +221,7 @@ def test_the_list(capsys):
     for row, exercise in zip(rows, EXERCISES):
         assert re.split("  +", row) == [
             exercise.number, exercise.title, exercise.function,
-            str(exercise.last_line - exercise.first_line)] 
+            str(exercise.last_line - exercise.first_line)]
     handout.main(["--list", "--only", "5.3"])
     assert capsys.readouterr().out.split() == (
         "exercise function lines gpt.py 5.3 the causal mask causal_softmax 2".split())
@@ -233,7 +233,7 @@ def test_the_list(capsys):
     (["file"], "file: not a folder; name a new one"),
     (["file/in"], "file/in: "), (["new", "--only", "1.99"], "there is no exercise '1.99'; --list"),
     (["new", "--only"], "--only: expected at least one argument"),
-    (["new", "--lesson", "rnn"], "--lesson: 'rnn' is none of micrograd, bigram, mlp, wavenet, gpt")])
+    (["new", "--lesson", "rnn"], "--lesson: 'rnn' is none of micrograd, bigram, mlp, wave")])
 def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     os.mkdir("full")
@@ -244,8 +244,11 @@ def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
 
 
 def test_what_cannot_be_finished_leaves_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
-    scripts.check_refused(handout.main, "handout.py", [str(tmp_path / "a")], "No space left", capsys)
+    def full(*_):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(os, "rename", full)
+    scripts.check_refused(handout.main, "handout.py", [str(tmp_path / "a")],
+                          "a: No space left on device; name a folder that can be written", capsys)
     assert os.listdir(tmp_path / "a") == []
 
 
@@ -256,8 +259,8 @@ def score(folder, *args):
     """What pytest prints in a handout, and {number: what the table says of it}."""
     done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args],
                           cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=60)
-    table = re.search(r"=+ score =+\n(.*)\none alone, such as 1.3: python -m pytest -k \"exercise and "
-                      r"1_3\"\n=+ .* =+\n$", done.stdout, re.S)
+    table = re.search(r'=+ score =+\n(.*)\none alone, such as 1.3: python -m pytest -k "exercise '
+                      r'and 1_3"\n=+ .* =+\n$', done.stdout, re.S)
     lines = table[1].split("\n") if table else [""]
     return done, {line[:3]: line[59:] for line in lines[:-1]}, lines[-1]
 
@@ -299,7 +302,8 @@ def test_the_score(tmp_path):
     assert "wavenet.py cannot be read as Python: line 1: " in done.stdout
     assert done.stdout.count("____ ") == 1 + len([name for name in vars(test_exercises)
                                                   if name.startswith("test_exercise_4_")]) + 1
-    assert "count_pairs([[0, 1, 2, 2, 0], [0, 1, 3, 0]], 5): at [0][1], expected 2, found 0\n" in done.stdout
+    assert ("\ncount_pairs([[0, 1, 2, 2, 0], [0, 1, 3, 0]], 5): at [0][1], expected 2, found 0\n"
+            in done.stdout)
 
     solve(folder, *(exercise.number for exercise in EXERCISES))
     done, states, total = score(folder)
@@ -315,6 +319,47 @@ def test_the_score_of_one_exercise(tmp_path):
     assert states == {"1.3": "not started", "4.2": "not started"}
     done, states, _ = score(tmp_path / "a", os.path.join("tests", "test_layout.py"))
     assert states == {} and " passed" in done.stdout  # other tests run if they are named
+
+
+@scripts.posix
+def test_what_the_score_says_of_odd_solutions(tmp_path):
+    handout.main([str(tmp_path / "a"), "--only", "1.1", "1.2", "1.3", "2.4", "6.1", "6.3"])
+    solve(tmp_path / "a", *(exercise.number for exercise in EXERCISES))
+    for lesson, old, new in (
+            ("micrograd", "(f(*up) - f(*down)) / (2 * h)", "(f(*up) - f(*down)) / h"),
+            ("micrograd", "(1 - out * out,), \"tanh\"", "(0.0,), \"tanh\""),
+            ("micrograd", "    product = a * b\n    total", "    while True:\n        pass\n    total"),
+            ("bigram", "    total = 0.0\n    for row, row_counts",
+             "    raise NotImplementedError\n    for row, row_counts"),
+            ("bpe", "    merged, i = [], 0\n",
+             "    raise NotImplementedError('exercise 6.1: merging a pair')\n"),
+            ("bpe", "def ranks_of(", "def rank_of(")):
+        path = tmp_path / "a" / f"{lesson}.py"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        scripts.write(path, text.replace(old, new))
+    path = tmp_path / "a" / "tests" / "conftest.py"
+    scripts.write(path, path.read_text(encoding="utf-8").replace("SECONDS = 10", "SECONDS = 1"))
+    done, states, total = score(tmp_path / "a")
+    assert states == {"1.1": "failing", "1.2": "failing", "1.3": "failing", "2.4": "failing",
+                      "6.1": "not started", "6.3": "failing"}
+    assert total == "0 of 6 done, 5 failing, 1 not started"
+    assert "not finished after 1 seconds: is there a loop that never ends?" in done.stdout
+    _, states, _ = score(tmp_path / "a", "-k", "1_3_the_value")
+    assert states == {"1.3": "failing: not all of its tests ended"}
+
+
+def test_a_handout_within_the_project_does_not_disturb_its_tests(tmp_path):
+    shutil.copytree(os.path.join(handout.ROOT, "tests"), tmp_path / "p" / "tests")
+    for name in (*handout.LESSONS, "README.md", "names.txt"):
+        name = name if "." in name else f"{name}.py"
+        shutil.copy(os.path.join(handout.ROOT, name), tmp_path / "p" / name)
+    subprocess.run([sys.executable, os.path.join("tests", "handout.py"), "a", "--only", "1.3"],
+                   cwd=tmp_path / "p", check=True, capture_output=True)
+    done, states, _ = score(tmp_path / "p", "-k", "exercise_1")
+    assert done.returncode == 0 and not states
+    done, states, _ = score(tmp_path / "p" / "a")
+    assert states == {"1.3": "not started"}
 
 
 def test_no_score_in_the_project():
