@@ -127,7 +127,8 @@ def test_gradient_of_every_parameter_of_a_model_of_two_layers():
 def test_gradcheck_sees_a_wrong_gradient():
     a = Tensor([[1.0, 2.0]])
     wrong = lambda: weighed(Tensor(a.data, (a,), lambda grad: ([[g * 1.00001 for g in grad[0]]],)))
-    with pytest.raises(AssertionError, match=r"gradient of a\[0, 0\]: backward\(\) says"):
+    with pytest.raises(AssertionError, match=r"gradient of a\[0, 0\]: expected -0\.\d+, by nudging, "
+                                              r"found -0\.\d+, where a\[0, 0\] is 1\.0; "):
         gradcheck.check(wrong, {"a": a})
 
 
@@ -513,10 +514,10 @@ def test_generate_draws_in_proportion_to_the_probabilities():
         probs = [p if logit in kept else 0.0 for logit, p in
                  zip(logits, gpt.softmax([logit / temperature for logit in logits]))]
         counts = [0] * 5
-        for _ in range(3000):
+        for _ in range(1500):
             counts[model.generate([0], 1, temperature, top_k, rng)[1]] += 1
         for count, p in zip(counts, probs):
-            assert abs(count / 3000 - p / sum(probs)) < 0.04  # over four standard deviations
+            assert abs(count / 1500 - p / sum(probs)) < 0.05  # near four standard deviations
 
 
 @pytest.mark.parametrize("temperature, top_k", [(-1.0, None), (math.nan, None), (1.0, 0)])
@@ -1183,7 +1184,8 @@ def test_a_stream_is_learned(tmp_path):
     assert re.search(r"windows, \d+ tokens", done.stdout) and "dev loss" in done.stdout
     text = done.stdout[done.stdout.index("\nsamples\n"):]
     assert text.count("  to be") >= 3 and "␊" in run(
-        "--data", path, "--stream", *SMALL, "--explain", "be,\nthat").stdout
+        "--data", path, "--stream", *SMALL, "--steps", "0", "--samples", "0", "--explain",
+        "be,\nthat").stdout
 
 
 def test_a_long_document_is_cut_and_that_is_said_once(tmp_path):
@@ -1468,7 +1470,7 @@ def test_ctrl_c_waits_for_the_end_of_a_step(tmp_path):
     options = [*TINY, "--samples", "0", "--eval-docs", "0", "--n-layer", "2"]
     straight = run("--steps", "60", *options, "--save", str(tmp_path / "a"))
     assert straight.returncode == 0
-    for delay in range(4):
+    for delay in (0, 3):
         folder = tmp_path / f"b{delay}"
         process = scripts.start("gpt.py", "--steps", "60", *options, "--save", str(folder), text=True)
         for _ in range(2 + delay):

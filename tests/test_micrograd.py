@@ -590,11 +590,11 @@ run = partial(scripts.run, "micrograd.py")
 SMALL = ["--steps", "20", "--points", "20", "--n-hidden", "4"]
 
 
-def test_the_default_run():
-    done = run()
+def test_a_run():
+    done = run("--steps", "60")
     assert done.returncode == 0, done.stderr
     out = done.stdout
-    assert "\naccuracy: 100.0% of the points it was trained on" in out
+    assert float(re.search(r"^accuracy: ([\d.]+)% of the points it was", out, re.M).group(1)) > 90
     assert [name for name, _ in re.findall(r"^(train|dev) loss (0\.\d{4})$", out, re.M)] == [
         "train", "dev"]
     assert "100 points, 337 parameters" in out
@@ -603,7 +603,7 @@ def test_the_default_run():
     assert max(map(len, out.split("\n"))) <= 80
     picture = out.split("\n\n")[-1]
     assert "●" in picture and "o" in picture and "░" in picture
-    assert len(re.findall(r"^step \d+/200  loss 0\.\d+  \d+ s left$", done.stderr, re.M)) == 10
+    assert len(re.findall(r"^step \d+/60  loss 0\.\d+  \d+ s left$", done.stderr, re.M)) == 10
     assert "\r" not in done.stderr and "s left" not in out
 
 

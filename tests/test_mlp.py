@@ -1307,7 +1307,7 @@ def test_after_ctrl_c_there_are_no_more_training_runs(names, monkeypatch, capsys
 
 @scripts.posix
 @pytest.mark.parametrize("args, ready, name, after", [
-    (["--find-lr", "--steps", "10000", "--n-hidden", "200"], "one step with each", "rate 100/1000",
+    (["--find-lr", "--steps", "10000", "--n-hidden", "100"], "one step with each", "rate 100/1000",
      "the loss was lowest"),
     (["--sweep", "20", "--steps", "1000"], "20 random settings", "setting 2/20", "to train the last one")])
 def test_ctrl_c_ends_a_search(names, args, ready, name, after):
