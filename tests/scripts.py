@@ -106,9 +106,10 @@ def check_reader_leaves(lesson, args):
 def check_full_disk(lesson, args):
     """A disk that fills up gets one line, met in the midst of printing or at the very end."""
     for some in (args, ["--help"]):
-        with open("/dev/full", "w") as full:
-            done = subprocess.run(command(lesson, *some), stdout=full, text=True, timeout=60,
-                                  stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": ""})
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(command(lesson, *some), stdout=full, stderr=subprocess.PIPE,
+                                  text=True, encoding="utf-8", timeout=60,
+                                  env={**os.environ, "PYTHONUNBUFFERED": ""})
         assert done.returncode == 2 and "Traceback" not in done.stderr
         assert done.stderr.strip().split("\n")[-1].startswith(
             f"{lesson}: error: the output cannot be written: ")

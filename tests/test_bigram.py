@@ -678,7 +678,7 @@ def test_counts_and_colour(tmp_path, monkeypatch, capsys):
 
 def test_svg_file(tmp_path, capsys):
     path = tmp_path / "table.svg"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     bigram.main([*SMALL, "--svg", str(path)])
     tokenizer, splits = bigram.load(NAMES, 42)
     counts = bigram.count_pairs(splits["train"], 27)
@@ -722,8 +722,8 @@ def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
     write(tmp_path / "data.txt", "anna\nbert\nclara\n")
     write(tmp_path / "there.svg", "untouched")
     scripts.check_refused(bigram.main, "bigram.py", args, message, capsys)
-    assert (tmp_path / "there.svg").read_text() == "untouched"
-    assert (tmp_path / "data.txt").read_text() == "anna\nbert\nclara\n"
+    assert (tmp_path / "there.svg").read_text(encoding="utf-8") == "untouched"
+    assert (tmp_path / "data.txt").read_text(encoding="utf-8") == "anna\nbert\nclara\n"
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
 
 

@@ -607,7 +607,7 @@ def test_names_of_bytes_are_those_of_gpt2():
 def test_a_tiktoken_file(tmp_path):
     path = tmp_path / "small.tiktoken"
     SMALL.save(path)
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 398 and lines[0] == "AA== 0" and lines[97] == "YQ== 97"
     token, rank = lines[300].split()
     assert SMALL.ranks[base64.b64decode(token)] == int(rank) == 300
@@ -645,8 +645,8 @@ def test_files_are_in_the_order_of_ids(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="needs links")
 def test_links(tmp_path, capsys):
     real, text = tmp_path / "real.json", tmp_path / "text"
-    real.write_text("before")
-    text.write_text("ab ab")
+    real.write_text("before", encoding="utf-8")
+    text.write_text("ab ab", encoding="utf-8")
     (tmp_path / "link.json").symlink_to(real)
     SMALL.save(tmp_path / "link.json")
     assert (tmp_path / "link.json").is_symlink() and Tokenizer.load(real).ranks == SMALL.ranks
@@ -958,7 +958,7 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(bpe.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(ValueError, match="tok.json: full; name a file that can be written"):
         SMALL.save(path)
-    assert os.listdir(tmp_path) == ["tok.json"] and open(path).read() == "before"
+    assert os.listdir(tmp_path) == ["tok.json"] and open(path, encoding="utf-8").read() == "before"
 
 
 # --- the tour and the pictures ---
@@ -1296,7 +1296,7 @@ def test_bad_input_is_found_before_training(tmp_path, monkeypatch, capsys):
 def test_no_standard_input(tok):
     if os.name == "posix":
         done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&-', *scripts.command("bpe.py", "encode", tok)],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=60, encoding="utf-8")
         assert done.returncode == 2 and done.stderr.endswith(
             "bpe.py: error: standard input: closed; name a file to read\n")
 

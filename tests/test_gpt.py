@@ -1424,7 +1424,7 @@ def test_ids_and_how_many_tokens_there_are(tmp_path, capsys):
     ({"n_positions": 17}, "training.safetensors: wpe.weight: has the shape (16, 8), not (17, 8)")])
 def test_sizes_are_checked_before_a_model_is_made(sizes, message, saved, tmp_path, capsys, monkeypatch):
     folder = shutil.copytree(saved, tmp_path / "m")
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     write(folder / "config.json", json.dumps({**config, **sizes}))
     monkeypatch.setattr(gpt, "GPT", None)
     scripts.check_refused(gpt.main, "gpt.py", ["--resume", str(folder)], message, capsys)

@@ -57,6 +57,12 @@ def test_marks_are_numbered_without_a_gap_and_named_once():
     assert all(len(exercise.title) <= 36 and '"' not in exercise.title for exercise in EXERCISES)
 
 
+def test_the_readme_counts_them():
+    assert f"mark {len(EXERCISES)} functions, six or seven a lesson" in handout.read("README.md")
+    assert {sum(exercise.lesson == lesson for exercise in EXERCISES)
+            for lesson in handout.LESSONS} == {6, 7}
+
+
 def test_every_comment_that_looks_like_a_mark_is_one():
     found = [line for source in SOURCES.values() for line in source.split("\n")
              if "exercise" in line.lower()]
@@ -371,5 +377,6 @@ def test_no_score_in_the_project():
 def test_run_as_a_script(tmp_path):
     for args, status in ((["--list"], 0), ([], 2)):
         done = subprocess.run([sys.executable, os.path.join(handout.ROOT, "tests", "handout.py"),
-                               *args], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+                               *args], cwd=tmp_path, capture_output=True, text=True,
+                              encoding="utf-8", timeout=60)
         assert done.returncode == status and "Traceback" not in done.stderr

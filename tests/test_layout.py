@@ -20,7 +20,7 @@ def read(name):
 def test_nothing_else_is_at_the_top():
     if os.path.exists(os.path.join(ROOT, ".git")):
         listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True,
-                                check=True).stdout.split("\n")
+                                check=True, encoding="utf-8").stdout.split("\n")
         top = {path.split("/")[0] for path in listed if path}
     else:
         top = set(os.listdir(ROOT)) - {"__pycache__"}
@@ -74,6 +74,39 @@ def test_every_cell_above_the_last_runs_in_order(name):
     names = {"__name__": "cells"}
     for cell in cells:
         exec(compile(cell, name, "exec"), names)
+
+
+@pytest.mark.parametrize("name", [*LESSONS, *(f"tests/{name}" for name in sorted(
+    os.listdir(os.path.join(ROOT, "tests"))) if name.endswith(".py"))])
+def test_files_are_opened_as_utf_8_or_as_bytes(name):
+    """Elsewhere than here the default may be another encoding."""
+    for node in ast.walk(ast.parse(read(name))):
+        if not isinstance(node, ast.Call):
+            continue
+        options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        called = ast.unparse(node.func)
+        if called == "open" and not (node.args[1:] and "b" in ast.unparse(node.args[1])):
+            assert options.get("encoding") in ("'utf-8'", "'utf-8-sig'"), f"{name}:{node.lineno}"
+        own = called.split(".")[0] + ".py" in ALL_LESSONS
+        if called.endswith((".read_text", ".write_text")) and not own:
+            assert "encoding" in options, f"{name}:{node.lineno}"
+        if called.startswith("subprocess.") and "text" in options:
+            assert options.get("encoding") == "'utf-8'", f"{name}:{node.lineno}"
+
+
+def test_the_readme_knows_how_long_the_lessons_are():
+    for name in LESSONS:
+        row = re.search(rf"^\| {name} \| .+ \| (\d+) \| [\d.]+ s \| .+ \|$", read("README.md"), re.M)
+        assert int(row.group(1)) == read(name).count("\n"), name
+
+
+def test_the_links_of_the_readme_lead_somewhere():
+    text = re.sub(r"(?ms)^```.*?^```", "", read("README.md"))
+    heads = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-")
+             for head in re.findall(r"^#+ (.+)$", text, re.M)}
+    links = re.findall(r"\]\(#([^)]+)\)", text)
+    assert links and set(links) <= heads
+    assert not re.findall(r"\]\((?!#)", text)  # nothing outside is needed
 
 
 def test_names_are_many_distinct_sorted_and_plain():

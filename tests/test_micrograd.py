@@ -684,14 +684,14 @@ def test_options_change_what_they_say(capsys):
 
 def test_svg_file(tmp_path, capsys):
     path = tmp_path / "graph.svg"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     micrograd.main([*SMALL, "--svg", str(path)])
     assert path.read_text(encoding="utf-8") == micrograd.draw_svg(
         *micrograd.neuron_of_three_inputs())
     assert os.listdir(tmp_path) == ["graph.svg"]
     if hasattr(os, "symlink"):  # a link stays one, and what it points to is written
         os.symlink(path, tmp_path / "link.svg")
-        path.write_text("old")
+        path.write_text("old", encoding="utf-8")
         micrograd.main([*SMALL, "--svg", str(tmp_path / "link.svg")])
         assert os.path.islink(tmp_path / "link.svg") and path.read_text(encoding="utf-8") != "old"
     assert f"\n{path} shows the same as a picture; open it in a browser\n" in \
@@ -717,10 +717,10 @@ def test_svg_file(tmp_path, capsys):
     (["--svg", "there.svg", "--steps", "x"], "argument --steps: must be")])
 def test_bad_input_gets_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there.svg").write_text("untouched")
+    (tmp_path / "there.svg").write_text("untouched", encoding="utf-8")
     out = scripts.check_refused(micrograd.main, "micrograd.py", args, message, capsys)
     assert out == "" and os.listdir(tmp_path) == ["there.svg"]
-    assert (tmp_path / "there.svg").read_text() == "untouched"
+    assert (tmp_path / "there.svg").read_text(encoding="utf-8") == "untouched"
 
 
 @pytest.mark.parametrize("loss", ["margin", "logistic"])
