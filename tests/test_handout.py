@@ -204,13 +204,15 @@ def test_a_handout_of_all(tmp_path, capsys):
 
 @pytest.mark.parametrize("args, numbers", [
     (["--only", "1.3", "4.2"], ["1.3", "4.2"]), (["--lesson", "mlp.py"], ["3"]),
-    (["--lesson", "bpe", "gpt"], ["5", "6"]), (["--lesson", "bpe", "--only", "2.1"], ["2.1", "6"])])
-def test_a_handout_of_some(args, numbers, tmp_path):
+    (["--lesson", "bpe", "gpt"], ["5", "6"]), (["--only", "5.3"], ["5.3"]), (["--lesson", "bpe", "--only", "2.1"], ["2.1", "6"])])
+def test_a_handout_of_some(args, numbers, tmp_path, capsys):
     folder = tmp_path / "some"
     folder.mkdir()  # an empty one will do
     handout.main([str(folder), *args])
     files = files_in(folder)
     chosen = [exercise for exercise in EXERCISES if exercise.number.startswith(tuple(numbers))]
+    plural = "" if len(chosen) == 1 else "s"
+    assert f": {len(chosen)} exercise{plural} left blank; " in capsys.readouterr().out
     assert files[os.path.join("tests", "exercises.txt")] == "".join(
         f"{exercise.number} {exercise.title}\n" for exercise in chosen)
     for lesson, source in SOURCES.items():
@@ -285,6 +287,7 @@ def test_the_score(tmp_path):
     done, states, total = score(folder)
     assert done.returncode == 1
     assert states == {exercise.number: "not started" for exercise in EXERCISES}
+    assert list(states) == sorted(states)
     n = len(EXERCISES)
     assert total == f"0 of {n} done, 0 failing, {n} not started"
     for exercise in EXERCISES:
@@ -297,6 +300,7 @@ def test_the_score(tmp_path):
     scripts.write(folder / "bigram.py", text.replace("counts[before][after] += 1",
                                                      "counts[after][before] += 1"))
     scripts.write(folder / "wavenet.py", "def (\n")  # a slip in one lesson is none of the others'
+    scripts.write(folder / "notes.py", b"# caf\xe9\n")  # nor is a file of the student's own
     done, states, total = score(folder)
     others = {exercise.number: "not started" for exercise in EXERCISES}
     others.update({"1.3": "done", "1.5": "failing: needs 1.4", "2.1": "failing",
@@ -306,6 +310,7 @@ def test_the_score(tmp_path):
     assert states == others
     assert total == f"2 of {n} done, 8 failing, {n - 10} not started"
     assert "wavenet.py cannot be read as Python: line 1: " in done.stdout
+    assert "short test summary" not in done.stdout  # the score says that
     assert done.stdout.count("____ ") == 1 + len([name for name in vars(test_exercises)
                                                   if name.startswith("test_exercise_4_")]) + 1
     assert ("\ncount_pairs([[0, 1, 2, 2, 0], [0, 1, 3, 0]], 5): at [0][1], expected 2, found 0\n"
@@ -322,6 +327,8 @@ def test_the_score_of_one_exercise(tmp_path):
     done, states, total = score(tmp_path / "a", "-k", "exercise and 1_3")
     assert states == {"1.3": "not started"} and total == "0 of 1 done, 0 failing, 1 not started"
     done, states, total = score(tmp_path / "a")  # only what was handed out
+    n = len([*cases_of("1.3"), *cases_of("4.2")])
+    assert f" deselected / {n} selected\n" in done.stdout
     assert states == {"1.3": "not started", "4.2": "not started"}
     done, states, _ = score(tmp_path / "a", os.path.join("tests", "test_layout.py"))
     assert states == {} and " passed" in done.stdout  # other tests run if they are named
@@ -351,6 +358,8 @@ def test_what_the_score_says_of_odd_solutions(tmp_path):
                       "6.1": "not started", "6.3": "failing"}
     assert total == "0 of 6 done, 5 failing, 1 not started"
     assert "not finished after 1 seconds: is there a loop that never ends?" in done.stdout
+    assert "AttributeError: module 'bpe' has no attribute 'ranks_of'" in done.stdout
+    assert "def test_exercise" not in done.stdout  # the tests are not shown at length
     _, states, _ = score(tmp_path / "a", "-k", "1_3_the_value")
     assert states == {"1.3": "failing: not all of its tests ended"}
 
