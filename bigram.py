@@ -129,8 +129,8 @@ def probabilities(counts, smoothing=0):
 
 
 # exercise 2.3: inventing a name
-def sample(row_after, rng, max_new_tokens=40):
-    """Draws a text, as a list of at most max_new_tokens ids, without boundaries.
+def sample(row_after, rng, max_new_tokens=39):
+    """Draws ids until a boundary comes, or there are max_new_tokens: a list without boundaries.
 
     row_after takes the list of the ids so far, the first boundary included, and gives the table's
     row for them, as a dict from tokens to counts or probabilities: a function, so that section 8
@@ -175,8 +175,9 @@ def nll(probs, counts):
 
 # %% 5. A tensor with just the operations for this
 # A network can learn the table as well. We need what micrograd.py made for single numbers, now for
-# whole tables: each operation makes a Tensor that knows what it was computed from and how to send
-# a gradient back. These are all the operations of a one-layer network and its loss.
+# whole tables: each operation makes a Tensor (a table, a list, or a single number, a scalar) that
+# knows what it was computed from and how to send a gradient back. These are all the operations of a
+# one-layer network and its loss.
 
 
 class Tensor:
@@ -216,9 +217,9 @@ class Tensor:
         def backward(grad):
             """grad (n, m), of out -> a tuple with the gradient of the rows (n, m).
 
-            In a row, a larger x[i] makes out[i] larger, by 1 / total; and as it is part of the
-            total, too, it makes every out[j] smaller, by out[j] / total. Each of these slopes
-            counts times the gradient of what it changes.
+            In a row x with the sum `total`, a larger x[i] makes out[i] larger, by 1 / total; and as
+            it is part of the total, it makes every out[j], out[i] too, smaller, by out[j] / total.
+            Its gradient is the sum of these slopes, each times the gradient of the out it changes.
             """
             shrink = [sum([g * p for g, p in zip(*rows)]) for rows in zip(grad, out)]
             return ([[(g - less) / total for g in row]
@@ -242,14 +243,14 @@ class Tensor:
     def mean(self, times):
         """The mean of N numbers, number i counted times[i] times: a scalar."""
         total = sum(times)
-        return Tensor(sum([n * x for n, x in zip(times, self.data)]) / total, (self,),
-                      lambda grad: ([grad * n / total for n in times],))
+        return Tensor(sum([t * x for t, x in zip(times, self.data)]) / total, (self,),
+                      lambda grad: ([grad * t / total for t in times],))
 
     def mean_square(self):
         """The mean of the squares of all numbers of rows (n, m), a scalar: for section 7."""
-        n = sum(map(len, self.data))
-        return Tensor(sum(x * x for row in self.data for x in row) / n, (self,),
-                      lambda grad: ([[grad * 2 * x / n for x in row] for row in self.data],))
+        size = sum(map(len, self.data))
+        return Tensor(sum(x * x for row in self.data for x in row) / size, (self,),
+                      lambda grad: ([[grad * 2 * x / size for x in row] for row in self.data],))
 
     def __add__(self, other):
         """The sum of two scalars."""
@@ -286,7 +287,7 @@ class Tensor:
 def matmul(a, b):
     """a (n, k) @ b (k, m) -> (n, m): out[i] is the sum of all a[i][j] * b[j], a row of m numbers.
 
-    Where a[i][j] is 0 there is nothing to add, which is what makes one-hot rows cheap.
+    Where a[i][j] is 0 there is nothing to add: the rows of section 6, nearly all zeros, are cheap.
     """
     out = []
     for row in a:
@@ -331,23 +332,25 @@ def network(weights, ids):
 
 
 def safe_learning_rate(counts):
-    """A learning rate at which no step can raise the loss, unless something is added to it.
+    """A learning rate at which no step can raise the loss (but for the charge of section 7).
 
     A step overshoots if the slope changes much on the way. How fast it changes is the second
     derivative, the curvature, and up to 2 / (the largest curvature) a step ends no higher than it
-    began. With softmax, the curvature is at most half of a row's share of all pairs.
+    began. With softmax, that of a row is at most half of its share of all pairs; the fullest row
+    decides.
     """
     sums = list(map(sum, counts))
     return 4 * sum(sums) / max(sums)
 
 
-def train(weights, counts, steps, lr, strength=0.0):
-    """Gradient descent on the mean loss over all pairs, yielding it before each step, in nats.
+def train(weights, counts, steps, lr, l2=0.0):
+    """Gradient descent on the mean loss over all pairs, in nats a token.
 
+    After each step it yields the loss that the step began with.
     However long the text, only n_vocab different inputs exist, and at most n_vocab^2 different
     pairs of input and target. So the network runs once for each input, and each pair's loss goes
     into the mean as often as the pair occurs: the counts are the weights of a weighted mean. That
-    is why each step can be on all data. `strength` times the mean squared weight is added to what
+    is why each step can be on all data. `l2` times the mean squared weight is added to what
     is minimised, see section 7. Raises ArithmeticError if a loss or a power of e becomes infinite.
     """
     n_vocab = len(counts)
@@ -355,7 +358,7 @@ def train(weights, counts, steps, lr, strength=0.0):
     times = [counts[i][j] for i, j in places]
     for _ in range(steps):
         loss = -1 * network(weights, range(n_vocab)).pick(places).log().mean(times)
-        total = loss + strength * weights.mean_square() if strength else loss
+        total = loss + l2 * weights.mean_square() if l2 else loss
         if not math.isfinite(total.data):
             raise FloatingPointError("the loss is not finite")
         weights.grad = None
@@ -367,10 +370,10 @@ def train(weights, counts, steps, lr, strength=0.0):
 
 # %% 7. Regularising is smoothing
 # With all weights at 0 all tokens are equally likely. A charge on the squares of the weights (L2
-# regularisation, as in micrograd.py) pulls towards that, and so does adding the same number to all
-# counts (smoothing). Both change most what the data says least about: rare pairs, in rows with few
-# counts. To put the two tables side by side we look for the smoothing with the same train loss.
-# They are alike, though not equal.
+# regularisation, as in micrograd.py, but on their mean) pulls towards that, and so does adding the
+# same number to all counts (smoothing). Both change most what the data says least about: rare
+# pairs, in rows with few counts. To put the two tables side by side we look for the smoothing with
+# the same train loss. They are alike, though not equal.
 
 
 def smoothing_like(loss, counts):
@@ -411,14 +414,14 @@ def count_ngrams(documents, n):
     return table
 
 
-def ngram_nll(table, text, smoothing, n_vocab):
-    """The average negative log-likelihood, in nats a token, of text given as count_ngrams of it.
+def ngram_nll(table, counts, smoothing, n_vocab):
+    """The average negative log-likelihood, in nats a token, of text with these counts of n-grams.
 
-    To every count `smoothing` is added, so after a context that is not in the table all tokens are
-    equally likely. It must be above 0 if text has anything that the table has not.
+    To every count in the table `smoothing` is added, so after a context that is not in there all
+    tokens are equally likely. It must be above 0 if counts has anything that the table has not.
     """
     loss = count = 0
-    for context, after in text.items():
+    for context, after in counts.items():
         row = table.get(context, {})
         total = sum(row.values()) + smoothing * n_vocab
         for token, times in after.items():
@@ -428,7 +431,7 @@ def ngram_nll(table, text, smoothing, n_vocab):
 
 
 def best_smoothing(table, dev, n_vocab):
-    """What to add to every count, of 1/1000 to 10, so that the loss on dev is lowest."""
+    """What to add to every count, of 1/1000 to 10, so that the loss on dev's counts is lowest."""
     return min((0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
                key=lambda smoothing: ngram_nll(table, dev, smoothing, n_vocab))
 
@@ -691,7 +694,7 @@ def show_counting(tokenizer, splits, counts, args):
 
 def show_network(tokenizer, counts, args):
     """Sections 6 and 7: train the network, also regularised, and compare with counting."""
-    n_vocab, strength = tokenizer.n_vocab, 0.02
+    n_vocab, l2 = tokenizer.n_vocab, 0.02
     plain, pulled = (Tensor([[0.0] * n_vocab for _ in range(n_vocab)]) for _ in range(2))
     lr = args.lr or safe_learning_rate(counts["train"])
     steps = min(5000, 4_500_000 // n_vocab ** 2) if args.steps is None else args.steps
@@ -700,7 +703,7 @@ def show_network(tokenizer, counts, args):
         print(f"\nthe same as a network: {n_vocab ** 2} weights, from 0, learning rate {lr:.1f}",
               flush=True)
         for loss, _ in zip(train(plain, counts["train"], steps, lr),
-                           train(pulled, counts["train"], steps, lr, strength)):
+                           train(pulled, counts["train"], steps, lr, l2)):
             done += 1
             left = (time.monotonic() - start) / done * (steps - done)
             show_progress(f"step {done}/{steps}  loss {loss:#.5g}  {left:.0f} s left",
@@ -723,7 +726,7 @@ def show_network(tokenizer, counts, args):
     smoothed = probabilities(counts["train"], smoothing)
     print("\n" + draw_beside(
         tokenizer, counts["train"], smoothed, calmer,
-        (f"counted, smoothed by {smoothing:.3g}", f"the network, regularised by {strength}")))
+        (f"counted, smoothed by {smoothing:.3g}", f"the network, regularised by {l2}")))
     print(f"with the same train loss, {nll(smoothed, counts['train']):.4f}, the dev losses are "
           f"{nll(smoothed, counts['dev']):.4f} and {nll(calmer, counts['dev']):.4f}")
 

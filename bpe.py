@@ -1,6 +1,6 @@
 """What a model reads instead of letters: a byte-level BPE tokenizer that trains and encodes.
 
-The other lessons gave each character a number. Real models have tens of thousands of tokens, most
+The lessons before gave each character a number. Real models have tens of thousands of tokens, most
 of them words or parts of words, so that a page is fewer steps for them; and yet any text at all can
 be written with them, as the first 256 tokens are the bytes. Which other tokens there are is learned
 by byte pair encoding (BPE): the pair of neighbours that is most frequent becomes a token, and so
@@ -80,8 +80,9 @@ def merge(ids, pair, new_id):
 def learn_slowly(pieces, n_merges):
     """The pairs to merge, in order: the first makes the token 256, the next 257, and so on.
 
-    pieces: a list of bytes; no pair reaches from one into the next. Of pairs equally frequent the
-    smallest is taken, by their ids. When no pair is left, there are fewer than n_merges.
+    pieces: a list of bytes objects; no pair reaches from one into the next. Of pairs equally
+    frequent the smallest is taken, by their ids. When no pair is left, there are fewer than
+    n_merges.
     """
     pieces, pairs = [list(piece) for piece in pieces], []
     for new_id in range(256, 256 + n_merges):
@@ -95,9 +96,10 @@ def learn_slowly(pieces, n_merges):
 
 # exercise 6.3: from merges to tokens
 def ranks_of(pairs):
-    """The vocabulary that these merges make: {token, as bytes: its id}.
+    """The vocabulary that these merges of ids make: {token, as bytes: its id}.
 
-    An id is also a rank: the lower, the earlier is the pair merged that makes the token.
+    The single bytes have the ids 0 to 255, the first pair makes 256, and so on. An id is also a
+    rank: the lower, the earlier is the pair merged that makes the token.
     """
     tokens = [bytes([i]) for i in range(256)]
     for left, right in pairs:
@@ -106,13 +108,13 @@ def ranks_of(pairs):
 
 
 # %% 3. The same, fast
-# learn_slowly looks at the whole text again for each merge: it takes 10 s for 256 merges over 185
-# KB of Python. Most words of a text have been seen before, so let each distinct piece be there
-# once, with a count: 1.7 s (40,000 pieces are 4,200 distinct ones). A merge changes only the pieces
-# that hold its pair, and in those only the pairs beside it, so keep the counts and correct them:
-# 0.13 s. And the most frequent pair need not be searched for if a heap has it on top: 0.03 s, and
-# the more merges, the more that saves. A count that has changed is not looked up in the heap; it is
-# found to be out of date when it comes up, and put back as it is now.
+# learn_slowly looks at the whole text again for each merge: it takes 21 s for 256 merges over these
+# six lessons. Most words of a text have been seen before, so let each distinct piece be there once,
+# with a count: 2.3 s (88,000 pieces are 5,100 distinct ones). A merge changes only the pieces that
+# hold its pair, and in those only the pairs beside it, so keep the counts and correct them: 0.13 s.
+# And the most frequent pair need not be searched for if a heap has it on top: 0.03 s, and the more
+# merges, the more that saves. A count that has changed is not looked up in the heap; it is found to
+# be out of date when it comes up, and put back as it is now.
 
 
 def next_pair(heap, counts):
@@ -383,7 +385,9 @@ def compiled(pattern, limit):
 def merge_piece(piece, ranks, below=math.inf):
     """The list of tokens, as bytes, that the piece is merged into by ranks smaller than `below`.
 
-    The pair that makes the token of lowest rank goes first; of several such, the leftmost.
+    It begins as single bytes; ranks: {token, as bytes: rank}. Of all neighbours that make a token
+    together, those that make the one of lowest rank are merged first, of several such the leftmost,
+    until there are no more.
     """
     n = len(piece)
     ends = [*range(1, n + 1), 0]  # a token begins at i if ends[i] is not 0, and goes up to there
@@ -502,8 +506,9 @@ class Tokenizer:
     def encode(self, text, allowed_special=frozenset()):
         """The ids of a text, where those special tokens that are allowed become their ids.
 
-        allowed_special: a set of special tokens, or "all". Raises ValueError if the text holds
-        another one, if one is allowed that there is not, or for a lone surrogate.
+        allowed_special: a set of special tokens, or "all". self._special finds them in a text, the
+        longest first; self._encode gives the ids of what is between. Raises ValueError if the text
+        holds another one, if one is allowed that there is not, or for a lone surrogate.
         """
         check_text(text)
         allowed_special = set(self.special_tokens if allowed_special == "all" else allowed_special)
@@ -1134,8 +1139,7 @@ def show_bytes_and_merges():
 def show_tour(args):
     """All sections, with a vocabulary learned from this project's files, or from --data."""
     here = os.path.dirname(os.path.abspath(__file__))
-    own = sorted([*glob.glob("*.py", root_dir=here), *glob.glob("*.txt", root_dir=here),
-                  *glob.glob("*.md", root_dir=here)])
+    own = sorted([*glob.glob("*.py", root_dir=here), *glob.glob("*.txt", root_dir=here)])
     texts = read_texts([args.data] if args.data else [os.path.join(here, name) for name in own])
     show_bytes_and_merges()
     print(f"\nlearning {args.vocab_size} tokens from {args.data or 'the files of this project'}")

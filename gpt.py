@@ -115,11 +115,11 @@ def load(path, block_size, seed, stream=False, tokenizer=None):
     """The tokenizer of a text file, and a dict of its examples: "train", "dev" and "test".
 
     An example is a list of ids. All but the last are inputs, and the target for each is the id that
-    comes next; at most block_size are inputs, what is longer is cut. An example is a line of the
-    file between two boundaries, the lines shuffled; or, from one long text (stream), a window that
-    begins where the one before ended, without boundaries, those to train on shuffled. A tokenizer
-    is made if none is given. Raises ValueError if the file is no text, too short, or has a
-    character that the given tokenizer does not know.
+    comes next; at most block_size are inputs, what is longer is cut. An example is a document, a
+    line of the file between two boundaries, the lines shuffled; or, from one long text (stream), a
+    window that begins where the one before ended, without boundaries, those to train on shuffled. A
+    tokenizer is made if none is given. Raises ValueError if the file is no text, too short, or has
+    a character that the given tokenizer does not know.
     """
     text = read_text(path)
     documents = [line.strip() for line in text.split("\n") if line.strip()]
@@ -139,7 +139,8 @@ def load(path, block_size, seed, stream=False, tokenizer=None):
 # %% 2. A tensor that knows where it came from
 # Training asks one question of every weight: if it grew a little, how would the loss change? The
 # chain rule answers it for all of them in one walk back from the loss, if each number remembers
-# what it was computed from. micrograd.py did this number by number; here whole matrices do it.
+# what it was computed from. This is the Tensor of wavenet.py, but for matrices alone: the tokens of
+# all documents are the rows of one, and attention will be told how long each document is.
 
 
 class Tensor:
@@ -249,7 +250,8 @@ def inner(a, b):
 def embedding(weight, ids):
     """Row ids[i] of weight (n, m) for each i: -> (len(ids), m).
 
-    A Tensor; on its way back, a row of weight gets the sum of what comes from where it went.
+    A Tensor, with the way back to weight: a row of its gradient is the sum of those of all places
+    to which that row was copied.
     """
     out = [weight.data[i] for i in ids]
 
@@ -314,7 +316,7 @@ def layer_norm(x, weight, bias, eps=1e-5):
             d_weight.append(list(map(operator.mul, g, row)))
             d_row = list(map(operator.mul, g, weight.data))
             # Adding a constant to x, or stretching it, leaves the normalised row as it was, so the
-            # gradient has no part in these two directions: away with its mean, and along row.
+            # gradient has no part in these directions: subtract its mean, and its part along row.
             shift = sum(d_row) / n
             stretch = sum(map(operator.mul, d_row, row)) / n
             d_x.append([scale * (d - shift - stretch * v) for d, v in zip(d_row, row)])
@@ -401,8 +403,11 @@ def attention(qkv, n_head, lengths, maps=None):
     def backward(grad):
         """grad (N, n_embd) -> a tuple with the gradient of qkv (N, 3 * n_embd).
 
-        The scores of a row get scale * w * (d - m) from the gradient d of its weights w. m is the
-        mean of d, weighted by w: it drops out, as raising all scores alike changes no weight.
+        `heads` has q, k and v (size, T) and weights (T, T) for each head of each document in turn.
+        A value gets the gradients of what it went into, times its weights there. The scores of a
+        row get scale * w * (d - m) from the gradient d of its weights w; m, the mean of d weighted
+        by w, drops out, as raising all scores alike changes no weight. And a query gets the keys,
+        a key the queries, times the gradient of their score.
         """
         d_qkv, head = [], iter(heads)
         for T in lengths:
@@ -444,9 +449,9 @@ def check_finite(numbers):
 def shapes_of(vocab_size, block_size, n_layer, n_embd):
     """{name: shape} of all parameters of a GPT-2.
 
-    wte embeds tokens, wpe positions; h.0 is the first block; c_attn makes queries, keys and values,
-    c_fc is the first layer of the MLP; both c_proj lead back to the stream; ln_1, ln_2 and ln_f,
-    the final one, are layer norms.
+    vocab_size is the tokenizer's n_vocab, as GPT-2 calls it. wte embeds tokens, wpe positions; h.0
+    is the first block; c_attn makes queries, keys and values, c_fc is the first layer of the MLP;
+    both c_proj lead back to the stream; ln_1, ln_2 and ln_f, the final one, are layer norms.
     """
     shapes = {"wte.weight": (vocab_size, n_embd), "wpe.weight": (block_size, n_embd)}
     for i in range(n_layer):
@@ -710,6 +715,7 @@ def evaluate(model, examples, batch_size=64):
 # probabilities. All the unlikely tokens together are quite likely, so text gets better if only the
 # likeliest may be drawn: the top_k, or those that together have the probability top_p.
 
+# The dot product of two rows. Python has its own from 3.12 on.
 dot = getattr(math, "sumprod", None) or (lambda a, b: sum(map(operator.mul, a, b)))
 
 
@@ -767,8 +773,9 @@ class Decoder:
     def attention(self, i, qkv):
         """Attention in block i of the new token, qkv (3 * n_embd), to all so far -> (n_embd).
 
-        Its key and value join theirs: in self.keys[i] each head has a list of keys, in
-        self.values[i] each channel a list of numbers.
+        The weights are as in `attention`, the heads end to end. First its own key and value join
+        those before: in self.keys[i] each head has a list of keys, in self.values[i] each channel
+        a list of numbers.
         """
         n_embd = len(qkv) // 3
         size, mixed = n_embd // self.n_head, []
@@ -817,8 +824,8 @@ class Decoder:
 
         temperature, top_k and top_p are those of `choose`. The token `stop`, once drawn, ends the
         text and is not yielded. Past block_size it looks at the last block_size ids, which it has
-        to read anew for each token; a UserWarning says so, once. Raises ValueError for a
-        temperature below 0, a top_k below 1, or a top_p not above 0.
+        to read anew for each token; a UserWarning says so (Python shows the first). Raises
+        ValueError for a temperature below 0, a top_k below 1, or a top_p not above 0.
         """
         if not temperature >= 0 or top_k is not None and top_k < 1 or not top_p > 0:
             raise ValueError(f"temperature {temperature} is below 0, top_k {top_k} below 1 or "
@@ -854,7 +861,7 @@ MAX_HEADER = 10_000_000  # bytes of JSON that are read at most; GPT-2 has some 1
 SIZES = {"vocab_size": "vocab_size", "n_positions": "block_size", "n_layer": "n_layer",
          "n_head": "n_head", "n_embd": "n_embd"}  # in config.json, and here
 MASKS = r"h\.\d+\.attn\.(masked_)?bias"  # names of tensors that are no weights
-# What config.json must say. If it says nothing, the first is meant, but for model_type.
+# What config.json must say. What is missing there is taken for the first; model_type must be there.
 AS_HERE = {"model_type": ["gpt2"], "activation_function": ["gelu_new", "gelu_pytorch_tanh"],
            "scale_attn_weights": [True], "tie_word_embeddings": [True],
            "scale_attn_by_inverse_layer_idx": [False], "add_cross_attention": [False]}
@@ -1129,7 +1136,7 @@ def config_of(model, boundary, characters):
     """What config.json says of a model. The last two entries are only for this file.
 
     boundary begins and ends each document; None if it was trained on one long text. (OpenAI's GPT-2
-    has but a token to end with.) characters are None if its tokens are another tokenizer's.
+    only has a token to end with.) characters are None if its tokens are another tokenizer's.
     """
     (vocab_size, n_embd), (block_size, _) = (model.params[f"{name}.weight"].shape
                                              for name in ("wte", "wpe"))

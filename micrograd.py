@@ -1,11 +1,11 @@
-"""Autograd from nothing: what .backward() does, and a small neural network trained with it.
+"""What .backward() does, from nothing, and a small neural network trained with it.
 
 A network is a formula with many numbers in it that may be changed, its weights. To train it is to
 ask of each weight: if it grew a little, would the error grow or shrink, and how fast? That is a
 derivative, from school. This lesson finds derivatives by nudging, then by the chain rule with
-pencil and paper, then by a class of a few operations that applies the chain rule by itself; out of
-that class it builds neurons, layers and a network, and trains it to tell two shapes apart. All the
-later lessons do the same with larger pieces.
+pencil and paper, then by a class of a few operations that applies the chain rule by itself (that is
+called autograd); out of that class it builds neurons, layers and a network, and trains it to tell
+two shapes apart. All the later lessons do the same with larger pieces.
 
     python micrograd.py                   the sections' examples, and two moons, in four seconds
     python micrograd.py --loss logistic   train with the other loss
@@ -156,11 +156,8 @@ class Value:
     `op` the operation's name. Raises ValueError for a number that is infinite or NaN (not a
     number), TypeError for what is no number, and OverflowError if a result is too large.
 
-    Objects are what takes Python's time, so an operation makes few: one Value and two short tuples,
-    with the slopes as plain numbers. Karpathy's micrograd makes a function for each operation, to
-    be called on the way back. Tried here with + and * alone, that takes some four times as long,
-    mostly because function and Value hold on to each other, and only a search for such circles can
-    free them.
+    Making objects is what takes Python's time, so an operation makes few: one Value and two short
+    tuples, with the slopes as plain numbers.
     """
     __slots__ = ("data", "grad", "parents", "local_grads", "op")
 
@@ -477,8 +474,8 @@ def logistic(margin):
 
 
 def loss_of(model, points, loss):
-    """The mean loss over the points, a Value."""
-    return sum(loss(label * model(x)) for x, label in points) / len(points)
+    """The mean loss over the points, a Value. loss: max_margin or logistic."""
+    return sum(loss(label * model(point)) for point, label in points) / len(points)
 
 
 def learning_rate(step, steps, peak):
@@ -487,8 +484,9 @@ def learning_rate(step, steps, peak):
 
 
 def train(model, points, loss, steps, batch_size, lr, l2=1e-4):
-    """Gradient descent, yielding each step's loss, l2 times the sum of squared parameters included.
+    """Gradient descent, yielding after each step the loss that it began with.
 
+    loss: max_margin or logistic; l2 times the sum of the squared parameters is added to it.
     A step looks at batch_size points, taken in turn, over and over. If those are not all of them,
     it is called stochastic gradient descent (SGD), as chance has a say in each step.
     """
@@ -506,7 +504,7 @@ def train(model, points, loss, steps, batch_size, lr, l2=1e-4):
 
 def accuracy(model, points):
     """The share of the points where the model's score has the label's sign, from 0 to 1."""
-    return sum(model(x).data * label > 0 for x, label in points) / len(points)
+    return sum(model(point).data * label > 0 for point, label in points) / len(points)
 
 
 # %% 9. Pictures
@@ -516,7 +514,7 @@ def accuracy(model, points):
 
 def draw_boundary(score, points, width=64, height=20):
     """A map in characters: ░ where score((x, y)) is above 0; points of label 1 are ●, others o."""
-    xs, ys = zip(*(x for x, _ in points))
+    xs, ys = zip(*(point for point, _ in points))
     left, bottom = min(xs) - 0.3, min(ys) - 0.3
     dx, dy = (max(xs) + 0.3 - left) / width, (max(ys) + 0.3 - bottom) / height  # a character's size
     rows = [["░" if score((left + (i + 0.5) * dx, bottom + (j + 0.5) * dy)) > 0 else " "

@@ -38,12 +38,12 @@ from types import SimpleNamespace
 
 # %% 1. Data
 # The question is the one of bigram.py: which token (here, a character) comes next? Now the model
-# sees the last block_size tokens before it, the context. With three or four letters to go by,
-# counting is hard to beat; with each more it knows less, for soon nearly every context is new to
-# it. A network gains from each more. As before, a token of its own, the boundary, stands before and
-# after every document (a name is a document), and some documents are held back: train is for
-# learning, dev for choosing settings, test to be looked at once, at the end. (Settings chosen by
-# their loss on a split fit that split, so its loss no longer tells how unseen names would do.)
+# sees the last block_size tokens before it, the context. With three letters to go by, counting is
+# hard to beat; with four a table does worse than with two, as more and more contexts are new to it,
+# and a network still gains. As before, a token of its own, the boundary, stands before and after
+# every document (a name is a document), and some documents are held back: train is for learning,
+# dev for choosing settings, test to be looked at once, at the end. (Settings chosen by their loss
+# on a split fit that split, so its loss no longer tells how unseen names would do.)
 
 BOUNDARY = 0  # its id, shown as "·"; the characters follow from 1
 
@@ -104,10 +104,10 @@ def load(path, seed):
 
 # exercise 3.1: contexts and targets
 def examples_of(documents, block_size):
-    """A list: for every token but the first boundaries, (the block_size ids before it, its id).
+    """A list of (context, token): for every id of a document but its first boundary, in order.
 
-    Before the first token of a document there are as many boundaries as it takes. The ids before
-    are a tuple.
+    The context is a tuple of the block_size ids before it. Where it reaches back beyond the
+    document, boundaries fill it up.
     """
     examples = []
     for ids in documents:
@@ -288,10 +288,10 @@ class Linear(Module):
 
         # exercise 3.2: the gradients of a linear layer
         def backward(grad):
-            """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there, bias.
+            """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there is one, bias.
 
-            out[i][k] holds x[i][j] * weight[j][k], for all j: each of the two gets grad[i][k] times
-            the other, summed over all that it is in. Each bias[k] gets the sum of its column.
+            out[i][k] is the sum of x[i][j] * weight[j][k] over all j, plus bias[k]. Each factor
+            gets grad[i][k] times the other, summed over all products that it is in.
             """
             columns = list(zip(*grad))
             d_x = inner(grad, weight.data)           # grad @ weight.T -> (N, n_in)
@@ -391,7 +391,10 @@ def cross_entropy(logits, targets):
 
     # exercise 3.4: the gradient of softmax and loss
     def backward(grad):
-        """grad, a number -> a tuple with grad (p - 1 at the target, else p) / n for each logit."""
+        """grad, a number -> a tuple with the gradient of the logits (N, n_vocab).
+
+        It is grad * p / N, and grad * (p - 1) / N at the target; log_probs holds log p.
+        """
         d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
         for row, target in zip(d_logits, targets):
             row[target] -= grad / n
@@ -432,7 +435,7 @@ def descend(data, grad, lr):
 
 
 def decay(peak, steps):
-    """A learning rate for each step, from `peak` down towards 0 in equal parts."""
+    """A learning rate for each step, from `peak` down towards 0 in equal parts, in a list."""
     return [peak * (steps - step) / steps for step in range(steps)]
 
 
@@ -445,7 +448,7 @@ def finite(loss):
 
 
 def train(model, examples, rates, batch_size, rng, way=backpropagate):
-    """A training step for each learning rate in `rates`, yielding its loss in nats a token.
+    """A training step for each learning rate in `rates`, yielding the loss it began with, in nats.
 
     A batch is drawn at random, so that an example may come again before others had their turn.
     `way` finds the gradients: section 9 has another.
@@ -572,7 +575,8 @@ def standardize(x):
 
         Adding a constant to a row of x, or stretching it, leaves the result as it was. So in these
         two directions the gradient must be 0: from each row subtract its mean, and its part along
-        the result, which is the result times the mean of their products. Multiply by the scale.
+        the result, which is the result times the mean of their products. What is left is
+        multiplied by the row's number in `scales`, 1 over its standard deviation.
         """
         d_x = []
         for g, row, scale in zip(grad, out, scales):
@@ -858,8 +862,8 @@ def logits_in_steps(s, d, targets):
     d.counts = [[g * k + total for g in row]                           # used twice: for probs, sums
                 for row, k, total in zip(d.probs, s.inverses, d.sums)]
     d.shifted = [list(map(operator.mul, *rows)) for rows in zip(d.counts, s.counts)]  # exp' = exp
-    d.maxima = [-sum(row) for row in d.shifted]                        # 0, but for rounding: the
-    d.logits = [row[:] for row in d.shifted]                           # shift changes no loss
+    d.maxima = [-sum(row) for row in d.shifted]          # 0, but for rounding: no shift matters
+    d.logits = [row[:] for row in d.shifted]                           # a difference: as it is
     for row, logits, top, g in zip(d.logits, s.logits, s.maxima, d.maxima):
         row[logits.index(top)] += g                                    # the largest made the max
 
@@ -886,8 +890,8 @@ def before_norm_in_steps(s, d, gamma):
 # its loss: d loss / d logit is the probability, less 1 at the target, over N. Each logit of what
 # did not come is pushed down by as much as it was believed in, and the right one up by all that.
 # For batch norm: to shift or to stretch all sums of a neuron changes nothing, as batch norm undoes
-# both, so the gradient loses its mean over the batch and its part along the normed sums; d.beta and
-# d.gamma hold these two already, but for the division by N.
+# both, so the gradient loses its mean over the batch and its part along the normed sums. For
+# d.preact, d.beta / N and d.gamma / N are these two; gamma, a factor of all, comes in at the end.
 
 
 def logits_closed(s, d, targets):
@@ -927,13 +931,13 @@ def backpropagate_by_hand(model, contexts, targets):
 # nudging every number, as micrograd.py began.)
 
 
-def spread_out(data, n, m):
-    """Rows or columns repeated, where there is only one, to make n rows of m."""
+def repeat(data, n, m):
+    """A row or column repeated, where there is only one, to make n rows of m."""
     return [row * m if len(row) < m else row for row in data] * (n if len(data) < n else 1)
 
 
 def sum_back(data, n, m):
-    """The opposite: (N, M) with all rows, or columns, summed into one where n, or m, is 1."""
+    """The opposite: all rows summed into one if n is 1, all columns if m is 1: -> (n, m)."""
     if n < len(data):
         data = [list(map(sum, zip(*data)))]
     return [[sum(row)] for row in data] if m < len(data[0]) else data
@@ -941,7 +945,7 @@ def sum_back(data, n, m):
 
 def combine(a, b, f, slope_a, slope_b):
     """f of each number of a (N, m) with its partner in b (N, m), (1, m) or (N, 1)."""
-    b_data = spread_out(b.data, *a.shape)
+    b_data = repeat(b.data, *a.shape)
 
     def backward(grad):
         d_a, d_b = ([[g * slope(x, y) for g, x, y in zip(*rows)]
@@ -953,7 +957,7 @@ def combine(a, b, f, slope_a, slope_b):
 def sum_to(x, n, m):
     """The sum of all rows of x as one (n is 1), or of all columns (m is 1): -> (n, m)."""
     shape = x.shape
-    return Tensor(sum_back(x.data, n, m), (x,), lambda grad: (spread_out(grad, *shape),))
+    return Tensor(sum_back(x.data, n, m), (x,), lambda grad: (repeat(grad, *shape),))
 
 
 def row_max(x):
@@ -1216,7 +1220,7 @@ def make_parser():
                              "50000 steps on)")
     for name, options, text in (
             ("--activation", ("tanh", "relu"), "what bends the hidden layers' outputs"),
-            ("--init", ("kaiming", "naive"), "first weights: by number of inputs, or all alike"),
+            ("--init", ("kaiming", "naive"), "spread of first weights: by number of inputs, or 1"),
             ("--norm", ("batch", "layer", "none"), "what keeps the hidden layers' sums in bounds")):
         parser.add_argument(name, choices=options, default=options[0],
                             help=f"{text} (default: {options[0]})")

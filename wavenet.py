@@ -34,9 +34,9 @@ import unicodedata
 
 # %% 1. Data
 # As before: a token for each character, and one, the boundary, before and after every document (a
-# name is a document). A name begins after a boundary, and to predict one is to say "this name is
-# finished". Some documents are held back: train is for learning, dev for choosing settings, test to
-# be looked at once, at the end.
+# name is a document). A name begins after a boundary, and to predict one more is to say "this name
+# is finished". Some documents are held back: train is for learning, dev for choosing settings, test
+# to be looked at once, at the end.
 
 BOUNDARY = 0  # its id, shown as "·"; the characters follow from 1
 
@@ -107,9 +107,10 @@ def contexts_of(ids, block_size):
 # %% 2. A tensor that knows where it came from
 # Training asks one question of every weight: if it grew a little, how would the loss change? The
 # chain rule answers it for all of them in one walk back from the loss, if each number remembers
-# what it was computed from. Nearly all tensors here are of shape (batch, time, channels): documents
-# or contexts, their tokens in order, and for each token a row of numbers, its channels. Documents
-# differ in length, and lists allow that: then the shape has None for the time.
+# what it was computed from: the Tensor of mlp.py. Nearly all of them are of shape (batch, time,
+# channels) now, in short (B, T, C): documents or contexts, their tokens in order, and for each
+# token a row of numbers, its channels. Documents differ in length, and lists allow that: then the
+# shape has None for the time.
 
 
 class Tensor:
@@ -483,7 +484,7 @@ def by_document(model, documents):
 
 
 def train(model, documents, rates, batch_size, rng, loss_of=by_document):
-    """A training step for each learning rate in `rates`, yielding its loss in nats a token."""
+    """A training step for each learning rate in `rates`, yielding the loss it began with."""
     params = model.parameters()
     for lr in rates:
         model.train()
@@ -509,20 +510,15 @@ def evaluate(model, documents, loss_of=by_document, batch_size=64):
     return finite(total / count)
 
 
-def numbers_of(data):
-    """All numbers in nested lists, in a list."""
-    return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
-
-
 # %% 5. The tree
 # A longer context helps, but in one wide layer everything must be found at once. In a tree each
 # layer has an easy task: it joins two neighbours into one. The first makes pairs of letters, the
 # second joins pairs to fours, the third fours to eights. FlattenConsecutive lays two rows end to
 # end, and the Linear after it works on every such pair with the same weights. Lay all rows end to
 # end, and there is one layer, as in mlp.py: that is --n-layer 1. On names, with their few letters,
-# it does as well in a run of a minute (on the list of makemore dev loss 2.189, the tree 2.191), and
-# with fewer weights. What the tree has is depth: each doubling of the context costs one layer more,
-# not twice the weights. Batch norm takes its mean and variance over batch and time together, for
+# it does nearly as well in a run of a minute (dev loss 2.175, the tree 2.168), and with fewer
+# weights. What the tree has is depth: each doubling of the context costs one layer more, not twice
+# the weights. Batch norm takes its mean and variance over batch and time together, for
 # the channels mean the same at every place. Over the batch alone, each place would have statistics
 # of its own, from fewer numbers and so noisier, and the layer would no longer treat all places
 # alike, as section 6 needs it to.
@@ -539,6 +535,7 @@ class FlattenConsecutive(Module):
 
     # exercise 4.1: joining neighbours
     def __call__(self, x):
+        """A Tensor, with the way back to x: each long row is cut into the n rows it was."""
         n = self.n
         if any(len(document) % n for document in x.data):
             raise ValueError(f"the input has shape {x.shape}, and its time must be a multiple of "
@@ -547,7 +544,7 @@ class FlattenConsecutive(Module):
         out = [[[v for row in document[t:t + n] for v in row] for t in range(0, len(document), n)]
                for document in x.data]
 
-        def backward(grad):  # cut each long row into the n rows it was
+        def backward(grad):
             return ([[row[i:i + m] for row in document for i in range(0, n * m, m)]
                      for document in grad],)
         return Tensor(out, (x,), backward)
@@ -579,19 +576,19 @@ def joins_of(block_size, n_layer=None):
 def build_network(join_of, n_vocab, joins, n_embd, n_hidden, rng):
     """A network of layers that each join some rows into one, as many as the list `joins` says.
 
-    join_of(n_in, n, distance, gain) gives the modules that do it: from n rows of n_in channels,
-    each made from the next `distance` tokens, the weighted sums of n_hidden neurons.
+    join_of(n_in, n, dilation, gain) gives the modules that do it: from n rows of n_in channels,
+    each made from `dilation` tokens, the weighted sums of n_hidden neurons.
     """
-    layers, n_in, distance, gain = [Embedding(n_vocab, n_embd, rng)], n_embd, 1, 1.0
+    layers, n_in, dilation, gain = [Embedding(n_vocab, n_embd, rng)], n_embd, 1, 1.0
     for n in joins:
-        layers += [*join_of(n_in, n, distance, gain), BatchNorm1d(n_hidden), Tanh()]
-        n_in, distance, gain = n_hidden, distance * n, 5 / 3  # the gain after tanh: see mlp.py
+        layers += [*join_of(n_in, n, dilation, gain), BatchNorm1d(n_hidden), Tanh()]
+        n_in, dilation, gain = n_hidden, dilation * n, 5 / 3  # the gain after tanh: see mlp.py
     return Sequential([*layers, Linear(n_hidden, n_vocab, rng, gain=0.1)])  # to begin unsure
 
 
 def build_tree(n_vocab, joins, n_embd, n_hidden, rng):
-    """The tree: contexts (N, block_size) -> logits (N, 1, n_vocab)."""
-    def join_of(n_in, n, distance, gain):  # no bias, as batch norm would take it away again
+    """The tree: contexts (B, block_size) -> logits (B, 1, n_vocab)."""
+    def join_of(n_in, n, dilation, gain):  # no bias, as batch norm would take it away again
         return [FlattenConsecutive(n), Linear(n * n_in, n_hidden, rng, gain, bias=False)]
     return build_network(join_of, n_vocab, joins, n_embd, n_hidden, rng)
 
@@ -609,11 +606,11 @@ def by_context(model, documents):
 
 
 def norm_by_place(tree, documents):
-    """What batch norm over the batch alone would do in a fresh tree's first layer: two numbers.
+    """Two numbers on what batch norm over the batch alone would do in a fresh tree's first layer.
 
-    Its means, one for each place and channel, vary from batch to batch: by how much, against those
-    over batch and time. And how many standard deviations apart are the numbers that one and the
-    same pair of tokens becomes at the last place and at the one before? Both are averages.
+    How many times as much its means, one for each place and channel, would vary from batch to batch
+    as those over batch and time. And how many standard deviations apart it would put what the same
+    pair of tokens becomes at the last place and at the one before, on average.
     """
     def means_of(rows):
         return statistics(list(zip(*rows)))[0]
@@ -677,7 +674,8 @@ class CausalConv1d(Linear):
         def backward(grad):
             """grad (B, T, kernel_size * n_in), of joined -> a tuple with that of x (B, T, n_in).
 
-            A row of x that was joined at several places gets the sum of its parts of their rows.
+            A row of x stands in several of the joined rows (the first in some of them twice or
+            more, for those before it), and gets the sum of what comes back to all these copies.
             """
             d_x = []
             for document, rows in zip(x.data, grad):
@@ -696,7 +694,7 @@ class CausalConv1d(Linear):
         """As a call, for one more token, x (1, 1, n_in) -> (1, 1, n_out).
 
         memory, a dict that is empty before the first token, has under self a list of the rows that
-        came before x, as far back as it looks. What lies before the first is a copy of that.
+        came before x, as far back as it looks. Before the first row stand copies of it.
         """
         past = memory.setdefault(self, [])
         past.extend(x.data[0])
@@ -716,8 +714,8 @@ def build_convolutions(n_vocab, joins, n_embd, n_hidden, rng):
     From an rng in the same state build_tree takes the same weights, and they fit: both lay the
     earliest row first.
     """
-    def join_of(n_in, n, distance, gain):
-        return [CausalConv1d(n_in, n_hidden, rng, n, distance, gain, bias=False)]
+    def join_of(n_in, n, dilation, gain):
+        return [CausalConv1d(n_in, n_hidden, rng, n, dilation, gain, bias=False)]
     return build_network(join_of, n_vocab, joins, n_embd, n_hidden, rng)
 
 
@@ -729,6 +727,11 @@ def as_convolutions(tree, convolutions):
         if isinstance(layer, BatchNorm1d):
             own.running_mean, own.running_var = layer.running_mean, layer.running_var
     return convolutions
+
+
+def numbers_of(data):
+    """All numbers in nested lists, in a list."""
+    return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
 
 
 def multiply_adds(model, inputs):
@@ -743,8 +746,8 @@ def multiply_adds(model, inputs):
 # WaveNet does more at each layer. A gate, a number from 0 to 1 (a sigmoid), is multiplied with the
 # tanh: it may let a feature through at one place and stop it at another. What comes out is added to
 # what went in, a residual connection: the layer only has to learn what to change, and gradients
-# come through to the first layer whole, which is why it does without batch norm. And the output is
-# not made from the last layer alone: each gives its share through a skip connection; the shares are
+# come through to the first layer whole. There is no batch norm. And the output is not made from the
+# last layer alone: each gives its share through a skip connection; the shares are
 # summed, and two more layers, with relu, make the logits of them.
 
 
@@ -780,7 +783,8 @@ def relu(x):
 class WaveNet(Module):
     """Gated blocks with residual and skip connections: documents (B, T) -> logits (B, T, n_vocab).
 
-    van den Oord et al. 2016, figure 4, with n channels everywhere, and joins as in build_network.
+    van den Oord et al. 2016, figure 4, with n channels everywhere, a layer each for a block's skip
+    and residual, and joins as in build_network.
     """
 
     def __init__(self, n_vocab, joins, n, rng):

@@ -130,4 +130,6 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(", ".join((f"{counts['done']} of {len(found)} done",
                                            f"{counts['failing']} failing",
                                            f"{counts['not started']} not started")))
-    terminalreporter.write_line('one alone, such as 1.3: python -m pytest -k "exercise and 1_3"')
+    first = min(found)
+    terminalreporter.write_line(f"one alone, such as {first}: python -m pytest -k "
+                                f"\"exercise and {first.replace('.', '_')}\"")

@@ -86,28 +86,47 @@ def all_exercises():
             for exercise in exercises_of(lesson, read(f"{lesson}.py"))]
 
 
-PREFACE = """# Handout: exercises {}
+PREFACE = """# Handout
 
-In the lessons of this folder the bodies of some functions are left blank: those with a comment
-such as `# exercise 1.3: ...` above them that raise NotImplementedError. Write them, in the order of
-their numbers. What each has to do stands in its docstring and in the text at the head of its section.
-With pytest installed (see "Test it" below), these tell how far you are:
+In the lessons of this folder the bodies of some functions are left blank: those that have a comment
+such as `# exercise {number}: {title}` above them and raise NotImplementedError. Write
+them, in the order of their numbers, which is not always that of the file. What each has to do stands
+in its docstring and in the text at the head of its section.
 
 ```
-python -m pytest                            all exercises, with the score at the end
-python -m pytest -k "exercise and 1_3"      exercise 1.3 alone
+{table}
 ```
 
-A lesson runs as a script once its exercises are done. The rest is the page of the whole project.
+With pytest installed, as below, these tell how far you are:
+
+```
+python -m pytest                            # all exercises, with the score at the end
+python -m pytest -k "exercise and {number_in_names}"      # exercise {number} alone
+```
+
+A lesson runs as a script once its exercises are done; before that it stops at the first blank that it
+meets.
 
 """
 
 
+def section_of(text, title):
+    """A section of README.md, with its title."""
+    return re.search(rf"^## {title}\n.*?(?=^## |\Z)", text, re.M | re.S)[0]
+
+
+def readme_of(exercises):
+    """The README.md of a handout with these exercises."""
+    number, title = exercises[0][:2]
+    sections = [section_of(read("README.md"), title)
+                for title in ("Test it", "Common questions", "Licence")]
+    return PREFACE.format(number=number, title=title, table=table_of(exercises),
+                          number_in_names=number.replace(".", "_")) + "".join(sections)
+
+
 def files_of(exercises):
     """{path, as a tuple: text} of all that a handout with these exercises holds."""
-    numbers = ", ".join(exercise.number for exercise in exercises)
-    files = {("README.md",): PREFACE.format(numbers) + read("README.md"),
-             ("names.txt",): read("names.txt")}
+    files = {("README.md",): readme_of(exercises), ("names.txt",): read("names.txt")}
     for lesson in LESSONS:
         own = [exercise for exercise in exercises if exercise.lesson == lesson]
         files[f"{lesson}.py",] = blank(read(f"{lesson}.py"), own)

@@ -1050,7 +1050,7 @@ def test_the_script_alone_trains_and_shows():
   XdXac         5 tokens"""
     texts = []
     for path in sorted(glob.glob(os.path.join(scripts.ROOT, "*.*"))):
-        if path.endswith((".py", ".md", ".txt")):
+        if path.endswith((".py", ".txt")):
             with open(path, encoding="utf-8", newline="") as file:
                 texts.append(file.read())
     counts = bpe.count_pieces(texts, GPT4_PATTERN)

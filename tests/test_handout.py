@@ -193,8 +193,13 @@ def test_a_handout_of_all(tmp_path, capsys):
         *own, os.path.join("tests", "exercises.txt")}
     for name in ("names.txt", *own):
         assert files[name] == handout.read(name)
-    assert files["README.md"].startswith("# Handout: exercises 1.1, 1.2, 1.3, 1.4, ")
-    assert files["README.md"].endswith("\n\n" + handout.read("README.md"))
+    text = files["README.md"]
+    assert text.startswith("# Handout\n") and handout.table_of(EXERCISES) in text
+    assert "# exercise 1.1: a derivative by nudging` above" in text
+    assert 'python -m pytest -k "exercise and 1_1"      # exercise 1.1 alone' in text
+    assert re.findall("^## (.*)", text, re.M) == ["Test it", "Common questions", "Licence"]
+    assert text.endswith(handout.read("README.md")[-500:]) and "MIT License" in text
+    assert "handout.py" not in text
     assert files[os.path.join("tests", "exercises.txt")] == "".join(
         f"{exercise.number} {exercise.title}\n" for exercise in EXERCISES)
     for lesson, source in SOURCES.items():
@@ -267,9 +272,10 @@ def score(folder, *args):
     """What pytest prints in a handout, and {number: what the table says of it}."""
     done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args],
                           cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=60)
-    table = re.search(r'=+ score =+\n(.*)\none alone, such as 1.3: python -m pytest -k "exercise '
-                      r'and 1_3"\n=+ .* =+\n$', done.stdout, re.S)
+    table = re.search(r'=+ score =+\n(.*)\none alone, such as (\d)\.(\d): python -m pytest -k '
+                      r'"exercise and \2_\3"\n=+ .* =+\n$', done.stdout, re.S)
     lines = table[1].split("\n") if table else [""]
+    assert not table or lines[0].startswith(f"{table[2]}.{table[3]} ")
     return done, {line[:3]: line[59:] for line in lines[:-1]}, lines[-1]
 
 
