@@ -935,6 +935,7 @@ def test_damaged_or_other_tiktoken_files(text, message, tmp_path):
     assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
 
 
+@scripts.posix
 def test_files_that_cannot_be_read_or_written(tmp_path):
     for path, message in ((str(tmp_path / "none"), "No such file or directory; name a file that you"),
                           (str(tmp_path), "Is a directory; name a file that you can open"),
@@ -1293,6 +1294,7 @@ def test_bad_input_is_found_before_training(tmp_path, monkeypatch, capsys):
         scripts.check_refused(bpe.main, "bpe.py", ["train", path, "-o", out], out, capsys)
 
 
+@scripts.posix
 def test_no_standard_input(tok):
     if os.name == "posix":
         done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&-', *scripts.command("bpe.py", "encode", tok)],

@@ -1345,6 +1345,7 @@ def test_training_a_loaded_model_on(saved, capsys, tmp_path):
     assert re.search("27 tokens", out)  # those of the model, though the data has two letters
 
 
+@scripts.posix
 def test_resuming_ends_as_going_straight_does(tmp_path, capsys):
     data = write(tmp_path / "names.txt", "\n".join("anna bert clara dora emil frida gustav".split() * 9))
     options = ["--data", data, *TINY, "--samples", "3", "--lr", "0.02", "--weight-decay", "0.1",
@@ -1369,6 +1370,7 @@ def test_resuming_ends_as_going_straight_does(tmp_path, capsys):
     assert gpt.load_settings(str(tmp_path / "c"))[1]["steps"] == done + 1
 
 
+@scripts.posix
 def test_killed_at_any_moment_and_resumed(tmp_path):
     options = ["--steps", "90", *TINY, "--samples", "4"]
     straight = run(*options).stdout
@@ -1483,6 +1485,7 @@ def test_ctrl_c_waits_for_the_end_of_a_step(tmp_path):
             tmp_path / "a" / "model.safetensors").read_bytes()
 
 
+@scripts.posix
 def test_settings_are_not_trusted(saved, tmp_path, capsys):
     folder = shutil.copytree(saved, tmp_path / "m")
     path = os.path.join(folder, "training.safetensors")

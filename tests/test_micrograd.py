@@ -682,6 +682,7 @@ def test_options_change_what_they_say(capsys):
     assert len(set(map(tuple, loss.values()))) == 6
 
 
+@scripts.posix
 def test_svg_file(tmp_path, capsys):
     path = tmp_path / "graph.svg"
     path.write_text("old", encoding="utf-8")
