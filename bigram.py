@@ -402,8 +402,8 @@ def smoothing_like(loss, counts):
 def count_ngrams(documents, n):
     """{context: {token: how often it came next}}, for contexts of n - 1 tokens, as tuples.
 
-    The first boundary of a document is only ever context, and before it there are as many more as
-    it takes. For n = 1 the only context is ().
+    The first boundary of a document is never counted as a token. Where a context reaches back
+    beyond it, boundaries fill it up. For n = 1 the only context is ().
     """
     table = {}
     for ids in documents:

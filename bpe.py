@@ -387,7 +387,7 @@ def merge_piece(piece, ranks, below=math.inf):
 
     It begins as single bytes; ranks: {token, as bytes: rank}. Of all neighbours that make a token
     together, those that make the one of lowest rank are merged first, of several such the leftmost,
-    until there are no more.
+    until there are no more. (The heap is only there for speed.)
     """
     n = len(piece)
     ends = [*range(1, n + 1), 0]  # a token begins at i if ends[i] is not 0, and goes up to there

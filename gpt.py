@@ -404,10 +404,11 @@ def attention(qkv, n_head, lengths, maps=None):
         """grad (N, n_embd) -> a tuple with the gradient of qkv (N, 3 * n_embd).
 
         `heads` has q, k and v (size, T) and weights (T, T) for each head of each document in turn.
-        A value gets the gradients of what it went into, times its weights there. The scores of a
-        row get scale * w * (d - m) from the gradient d of its weights w; m, the mean of d weighted
-        by w, drops out, as raising all scores alike changes no weight. And a query gets the keys,
-        a key the queries, times the gradient of their score.
+        A value gets the gradients of what it went into, times its weights there; and a weight the
+        dot product of its value with the gradient of what that went into. The scores of a row get
+        scale * w * (d - m) from the gradient d of its weights w; m, the mean of d weighted by w,
+        drops out, as raising all scores alike changes no weight. And a query gets the keys, a key
+        the queries, times the gradient of their score.
         """
         d_qkv, head = [], iter(heads)
         for T in lengths:
@@ -624,7 +625,7 @@ class AdamW:
 
     # exercise 5.4: a step of AdamW
     def step(self, lr):
-        """Move every parameter by about lr against its average .grad, then forget the .grad.
+        """Move every parameter by about lr against its average .grad, then set .grad to None.
 
         With a gradient g, m becomes beta1 m + (1 - beta1) g, and v beta2 v + (1 - beta2) g^2. In
         step t (self.steps counts them, the first is 1), with m' = m / (1 - beta1^t) and
@@ -775,7 +776,7 @@ class Decoder:
 
         The weights are as in `attention`, the heads end to end. First its own key and value join
         those before: in self.keys[i] each head has a list of keys, in self.values[i] each channel
-        a list of numbers.
+        a list of numbers. (self.length is for read() to count.)
         """
         n_embd = len(qkv) // 3
         size, mixed = n_embd // self.n_head, []

@@ -693,8 +693,9 @@ class CausalConv1d(Linear):
     def read(self, x, memory):
         """As a call, for one more token, x (1, 1, n_in) -> (1, 1, n_out).
 
-        memory, a dict that is empty before the first token, has under self a list of the rows that
-        came before x, as far back as it looks. Before the first row stand copies of it.
+        memory, a dict that is empty before the first token, keeps under self a list of the last
+        rows (n_in), as many as the next token looks back, (kernel_size - 1) * dilation of them at
+        most. For those before the first its copies are taken, as in a call.
         """
         past = memory.setdefault(self, [])
         past.extend(x.data[0])

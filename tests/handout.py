@@ -90,22 +90,25 @@ PREFACE = """# Handout
 
 In the lessons of this folder the bodies of some functions are left blank: those that have a comment
 such as `# exercise {number}: {title}` above them and raise NotImplementedError. Write
-them, in the order of their numbers, which is not always that of the file. What each has to do stands
-in its docstring and in the text at the head of its section.
+them, in the order of their numbers, which is not always that of the file. What each has to do
+stands in its docstring and in the text at the head of its section, which begins with `# %%`.
+(Lines: how many the body has in the lesson; yours may have more or fewer.)
 
 ```
 {table}
 ```
 
-With pytest installed, as below, these tell how far you are:
+With pytest installed and the virtual environment active (see "Test it" below), these tell how far
+you are:
 
 ```
 python -m pytest                            # all exercises, with the score at the end
 python -m pytest -k "exercise and {number_in_names}"      # exercise {number} alone
+python -m pytest tests/test_{lesson}.py{blanks}# all tests of a lesson, when its exercises are done
 ```
 
-A lesson runs as a script once its exercises are done; before that it stops at the first blank that it
-meets.
+A lesson runs as a script once its exercises are done; before that it stops at the first blank that
+it meets.
 
 """
 
@@ -117,11 +120,12 @@ def section_of(text, title):
 
 def readme_of(exercises):
     """The README.md of a handout with these exercises."""
-    number, title = exercises[0][:2]
+    number, title, lesson = exercises[0][:3]
     sections = [section_of(read("README.md"), title)
                 for title in ("Test it", "Common questions", "Licence")]
-    return PREFACE.format(number=number, title=title, table=table_of(exercises),
-                          number_in_names=number.replace(".", "_")) + "".join(sections)
+    return PREFACE.format(number=number, title=title, table=table_of(exercises), lesson=lesson,
+                          number_in_names=number.replace(".", "_"),
+                          blanks=" " * (14 - len(lesson))) + "".join(sections)
 
 
 def files_of(exercises):

@@ -27,7 +27,9 @@ def imported(name):
     try:
         return importlib.import_module(name)
     except SyntaxError as error:
-        fail(f"{name}.py cannot be read as Python: line {error.lineno}: {error.msg}")
+        message = (f"{name}.py cannot be read as Python: line {error.lineno}: {error.msg}: "
+                   f"{str(error.text).strip()}")
+    fail(message)
 
 
 def lesson(name):
@@ -138,13 +140,20 @@ def name_of(tensor, tensors):
 def check_gradient(loss, name, data, grad):
     """Assert that grad has the shape of data, and that nudging data changes loss() as grad says."""
     __tracebackhide__ = True
-    if isinstance(grad, list) and any(isinstance(v, tuple) for v in [*grad, *numbers_of(grad)]):
-        fail(f"the gradient of {name} should be made of lists; found a tuple in {grad!r:.200}")
+    for part in [grad, *numbers_of(grad)]:
+        if not isinstance(part, (list, int, float)):
+            fail(f"the gradient of {name} should be made of lists and numbers; found {part!r:.200}")
     places = [[place for _, _, place in gradcheck.entries(item)] for item in (grad, data)]
     if places[0] != places[1]:
         fail(f"the gradient of {name} should have its shape, numbers at {written(places[1])}; it "
              f"has numbers at {written(places[0])}")
-    gradcheck.compare(loss, name, data, grad)
+    message = None
+    try:
+        gradcheck.compare(loss, name, data, grad)
+    except AssertionError as error:
+        message = str(error)
+    if message:
+        fail(message)
 
 
 def written(places):
@@ -372,6 +381,12 @@ def test_exercise_2_6_pairs_and_triples(bigram):
         same(f"count_ngrams({documents}, {n})", bigram.count_ngrams(documents, n), table)
 
 
+def test_exercise_2_5_by_hand(bigram):
+    out = bigram.Tensor([[1.0, 3.0]]).normalize()  # by the first: 1/4 - 1/16, by the second: -1/16
+    same("the way back of [[1, 3]], normalized, where [[1, 0]] comes back",
+         out.local_backward([[1.0, 0.0]])[0], [[0.1875, -0.0625]])
+
+
 def test_exercise_2_5_against_nudging(bigram):
     rng = random.Random(3)
     for n, m in ((2, 3), (1, 4)):
@@ -402,6 +417,16 @@ def test_exercise_3_1_documents_do_not_mix(mlp):
          [[0, 1, 0], [0, 2, 0]])
 
 
+def test_exercise_3_2_by_hand(mlp):
+    layer = mlp.Linear(2, 1, 1.0, random.Random(1))
+    layer.weight.data = [[5.0], [7.0]]
+    shares = layer(mlp.Tensor([[2.0, 3.0], [1.0, 0.0]])).local_backward([[1.0], [10.0]])
+    for name, found, expected in zip(("x", "weight", "bias"), shares, (
+            [[5.0, 7.0], [50.0, 70.0]], [[12.0], [3.0]], [11.0])):
+        same(f"x [[2, 3], [1, 0]], weight [[5], [7]], where [[1], [10]] comes back: the gradient "
+             f"of {name}", found, expected)
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_exercise_3_2_against_nudging(mlp, bias):
     rng = random.Random(4)
@@ -423,6 +448,12 @@ def test_exercise_3_3_logits_of_any_size(mlp):
     for row, expected in (([1000.0, 1000.0], [-math.log(2)] * 2), ([-1000.0, 0.0], [-1000.0, 0.0]),
                           ([-2000.0, -1000.0], [-1000.0, 0.0])):
         same(f"log_softmax({row})", mlp.log_softmax(row), expected)
+
+
+def test_exercise_3_4_by_hand(mlp):
+    loss = mlp.cross_entropy(mlp.Tensor([[0.0, 0.0], [0.0, 0.0]]), [0, 1])  # all p are 1/2
+    same("logits [[0, 0], [0, 0]], targets [0, 1], where 8 comes back: their gradient",
+         loss.local_backward(8.0)[0], [[-2.0, 2.0], [2.0, -2.0]])
 
 
 def test_exercise_3_4_against_nudging(mlp):
@@ -518,6 +549,15 @@ def test_exercise_4_2_before_the_first(wavenet):
         layer = wavenet.CausalConv1d(1, 1, random.Random(1), kernel_size, dilation)
         same(f"kernel_size {kernel_size}, dilation {dilation}: places({t})", layer.places(t),
              expected)
+
+
+def test_exercise_4_3_by_hand(wavenet):
+    layer = wavenet.CausalConv1d(1, 1, random.Random(1), kernel_size=2, dilation=1)
+    joined = layer(wavenet.Tensor([[[5.0], [6.0], [7.0]]])).parents[0]
+    same("rows [5], [6], [7], joined to", joined.data, [[[5.0, 5.0], [5.0, 6.0], [6.0, 7.0]]])
+    same("where [1, 10], [100, 1000], [10000, 100000] come back to these: the gradient of the rows",
+         joined.local_backward([[[1.0, 10.0], [100.0, 1000.0], [10000.0, 100000.0]]])[0],
+         [[[111.0], [11000.0], [100000.0]]])
 
 
 @pytest.mark.parametrize("kernel_size, dilation", [(2, 1), (3, 2)])
@@ -779,6 +819,7 @@ def test_exercise_5_6_the_first_token_has_itself_alone(gpt):
     decoder.forget()
     same("attention of another first token after decoder.forget()", decoder.attention(1, qkv[::-1]),
          qkv[3::-1])
+    same("decoder.length afterwards, which read() counts", decoder.length, 0)
 
 
 def test_exercise_5_6_the_same_as_all_at_once(gpt):
@@ -864,7 +905,7 @@ def test_exercise_6_4_what_is_allowed_becomes_its_id(bpe):
 
 def test_exercise_6_4_what_is_not_is_an_error(bpe):
     tokenizer = a_tokenizer(bpe)
-    for text, allowed in (("ab<|end|>", ()), ("<|end|>!", {"<|end|>"}), ("ab", {"<|no|>"}),
+    for text, allowed in (("ab<|end|>", set()), ("<|end|>!", {"<|end|>"}), ("ab", {"<|no|>"}),
                           ("a\ud800b", "all")):
         check_raises(f"encode({text!a}, {allowed!r})", lambda: tokenizer.encode(text, allowed))
 

@@ -181,8 +181,8 @@ def files_in(folder):
 def test_a_handout_of_all(tmp_path, capsys):
     folder = tmp_path / "new" / "all"
     handout.main([str(folder)])
-    assert capsys.readouterr().out == (f"{folder}: {len(EXERCISES)} exercises left blank; in there, "
-                                       "python -m pytest shows how far one is\n")
+    assert capsys.readouterr().out == (f"{folder}: {len(EXERCISES)} exercises left blank; in there,"
+                                       " python -m pytest shows how far one is\n")
     files = files_in(folder)
     assert {name for name in files if os.sep not in name} == {
         "README.md", "names.txt", *(f"{lesson}.py" for lesson in handout.LESSONS)}
@@ -198,6 +198,7 @@ def test_a_handout_of_all(tmp_path, capsys):
     assert "# exercise 1.1: a derivative by nudging` above" in text
     assert 'python -m pytest -k "exercise and 1_1"      # exercise 1.1 alone' in text
     assert re.findall("^## (.*)", text, re.M) == ["Test it", "Common questions", "Licence"]
+    assert "\npython -m pytest tests/test_micrograd.py     # all tests of a lesson, when its" in text
     assert text.endswith(handout.read("README.md")[-500:]) and "MIT License" in text
     assert "handout.py" not in text
     assert files[os.path.join("tests", "exercises.txt")] == "".join(
@@ -209,7 +210,8 @@ def test_a_handout_of_all(tmp_path, capsys):
 
 @pytest.mark.parametrize("args, numbers", [
     (["--only", "1.3", "4.2"], ["1.3", "4.2"]), (["--lesson", "mlp.py"], ["3"]),
-    (["--lesson", "bpe", "gpt"], ["5", "6"]), (["--only", "5.3"], ["5.3"]), (["--lesson", "bpe", "--only", "2.1"], ["2.1", "6"])])
+    (["--lesson", "bpe", "gpt"], ["5", "6"]), (["--only", "5.3"], ["5.3"]),
+    (["--lesson", "bpe", "--only", "2.1"], ["2.1", "6"])])
 def test_a_handout_of_some(args, numbers, tmp_path, capsys):
     folder = tmp_path / "some"
     folder.mkdir()  # an empty one will do
@@ -347,7 +349,8 @@ def test_what_the_score_says_of_odd_solutions(tmp_path):
     for lesson, old, new in (
             ("micrograd", "(f(*up) - f(*down)) / (2 * h)", "(f(*up) - f(*down)) / h"),
             ("micrograd", "(1 - out * out,), \"tanh\"", "(0.0,), \"tanh\""),
-            ("micrograd", "    product = a * b\n    total", "    while True:\n        pass\n    total"),
+            ("micrograd", "    product = a * b\n    total",
+             "    while True:\n        pass\n    total"),
             ("bigram", "    total = 0.0\n    for row, row_counts",
              "    raise NotImplementedError\n    for row, row_counts"),
             ("bpe", "    merged, i = [], 0\n",
