@@ -125,7 +125,7 @@ def readme_of(exercises):
                 for title in ("Test it", "Common questions", "Licence")]
     return PREFACE.format(number=number, title=title, table=table_of(exercises), lesson=lesson,
                           number_in_names=number.replace(".", "_"),
-                          blanks=" " * (14 - len(lesson))) + "".join(sections)
+                          blanks=" " * (13 - len(lesson))) + "".join(sections)
 
 
 def files_of(exercises):

@@ -198,7 +198,7 @@ def test_a_handout_of_all(tmp_path, capsys):
     assert "# exercise 1.1: a derivative by nudging` above" in text
     assert 'python -m pytest -k "exercise and 1_1"      # exercise 1.1 alone' in text
     assert re.findall("^## (.*)", text, re.M) == ["Test it", "Common questions", "Licence"]
-    assert "\npython -m pytest tests/test_micrograd.py     # all tests of a lesson, when its" in text
+    assert "\npython -m pytest tests/test_micrograd.py    # all tests of a lesson, when" in text
     assert text.endswith(handout.read("README.md")[-500:]) and "MIT License" in text
     assert "handout.py" not in text
     assert files[os.path.join("tests", "exercises.txt")] == "".join(
