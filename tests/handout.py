@@ -215,7 +215,15 @@ def main(argv=None):
 
 if __name__ == "__main__":
     try:
-        main()
-    except BrokenPipeError:  # whoever read the table has left
+        try:
+            main()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:  # nowhere to print to: the disk is full or, with head, the reader left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        print(f"handout.py: error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

@@ -392,6 +392,26 @@ def test_no_score_in_the_project():
     assert done.returncode == 0 and not states and "score" not in done.stdout
 
 
+SCRIPT = [sys.executable, os.path.join(handout.ROOT, "tests", "handout.py"), "--list"]
+
+
+@scripts.posix
+def test_a_reader_that_leaves_is_no_error():
+    process = subprocess.Popen(SCRIPT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait(timeout=60) == 1
+
+
+@scripts.full_disk
+def test_a_full_disk():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(SCRIPT, stdout=full, stderr=subprocess.PIPE, text=True,
+                              encoding="utf-8", timeout=60,
+                              env={**os.environ, "PYTHONUNBUFFERED": ""})
+    assert done.returncode == 2
+    assert done.stderr.startswith("handout.py: error: the output cannot be written: No space")
+
+
 def test_run_as_a_script(tmp_path):
     for args, status in ((["--list"], 0), ([], 2)):
         done = subprocess.run([sys.executable, os.path.join(handout.ROOT, "tests", "handout.py"),
