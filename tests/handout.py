@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 LESSONS = ("micrograd", "bigram", "mlp", "wavenet", "gpt", "bpe")
+OF_THE_PROJECT = ("handout.py", "test_handout.py", "test_readme.py")  # no handout needs these
 MARK = re.compile(r" *# exercise ((\d)\.(\d+)): (.+)")
 
 
@@ -135,7 +136,7 @@ def files_of(exercises):
         own = [exercise for exercise in exercises if exercise.lesson == lesson]
         files[f"{lesson}.py",] = blank(read(f"{lesson}.py"), own)
     for name in sorted(os.listdir(os.path.join(ROOT, "tests"))):
-        if name.endswith(".py") and name not in ("handout.py", "test_handout.py"):
+        if name.endswith(".py") and name not in OF_THE_PROJECT:
             files["tests", name] = read("tests", name)
     files["tests", "exercises.txt"] = "".join(f"{exercise.number} {exercise.title}\n"
                                               for exercise in exercises)

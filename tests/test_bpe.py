@@ -1394,15 +1394,6 @@ def test_where_the_characters_cannot_be_printed():
     assert done.returncode == 0 and "XdXac" in done.stdout and "Traceback" not in done.stderr
 
 
-def test_the_readme_shows_what_it_prints(capsys):
-    bpe.main([])
-    lines = iter(capsys.readouterr().out.split("\n"))
-    with open(os.path.join(scripts.ROOT, "README.md"), encoding="utf-8") as file:
-        shown = re.search(r"^```\n(three merges\n.*?)\n```$", file.read(), re.M | re.S)[1]
-    for line in shown.split("\n"):  # all of them, in this order
-        assert line == "..." or line in lines, f"{line!r} is not what bpe.py prints there"
-
-
 def test_the_same_output_every_time():
     a, b = (scripts.run("bpe.py", env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in "12")
     assert a == b and len(a) > 3000

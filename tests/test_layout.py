@@ -94,21 +94,6 @@ def test_files_are_opened_as_utf_8_or_as_bytes(name):
             assert options.get("encoding") == "'utf-8'", f"{name}:{node.lineno}"
 
 
-def test_the_readme_knows_how_long_the_lessons_are():
-    for name in LESSONS:
-        row = re.search(rf"^\| {name} \| .+ \| (\d+) \| [\d.]+ s \| .+ \|$", read("README.md"), re.M)
-        assert int(row.group(1)) == read(name).count("\n"), name
-
-
-def test_the_links_of_the_readme_lead_somewhere():
-    text = re.sub(r"(?ms)^```.*?^```", "", read("README.md"))
-    heads = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-")
-             for head in re.findall(r"^#+ (.+)$", text, re.M)}
-    links = re.findall(r"\]\(#([^)]+)\)", text)
-    assert links and set(links) <= heads
-    assert not re.findall(r"\]\((?!#)", text)  # nothing outside is needed
-
-
 def test_names_are_many_distinct_sorted_and_plain():
     names = read("names.txt").splitlines()
     assert len(names) >= 8000
