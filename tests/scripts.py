@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+UTF_8 = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # what a lesson prints, wherever it runs
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and pipes as POSIX has them")
 full_disk = pytest.mark.skipif(not os.path.exists("/dev/full"),
                                reason="needs a disk that is always full")
@@ -22,12 +23,16 @@ def command(lesson, *args):
 
 def run(lesson, *args, **kwargs):
     """The finished process of a lesson, run with these arguments."""
+    kwargs.setdefault("env", UTF_8)
     return subprocess.run(command(lesson, *args), capture_output=True, text=True,
                           encoding="utf-8", timeout=60, **kwargs)
 
 
 def start(lesson, *args, **kwargs):
     """The running process of a lesson, its output in pipes. It minds Ctrl-C even if we must not."""
+    kwargs.setdefault("env", UTF_8)
+    if kwargs.get("text"):
+        kwargs.setdefault("encoding", "utf-8")
     return subprocess.Popen(command(lesson, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **kwargs)
 

@@ -1025,7 +1025,7 @@ def test_columns():
 def script(args, data=None, **kwargs):
     """The finished process, with bytes going in and out."""
     return subprocess.run(scripts.command("bpe.py", *args), input=data, capture_output=True,
-                          timeout=60, **kwargs)
+                          env=scripts.UTF_8, timeout=60, **kwargs)
 
 
 @pytest.fixture(scope="module")
