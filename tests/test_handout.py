@@ -141,6 +141,65 @@ def test_an_exercise_left_blank_fails_its_tests_which_name_it(exercise):
         assert str(stopped.value) == f"exercise {exercise.number}: {exercise.title}"
 
 
+# What a student may well write, in place of what the lesson has: the tests must not be content.
+MISTAKES = {
+    "1.1": ("/ (2 * h)", "/ h"),
+    "1.2": ("d_a = d_product * b ", "d_a = d_product * a "),
+    "1.3": ("1 - out * out", "1 - self.data ** 2"),
+    "1.4": ("elif value not in seen:", "else:"),
+    "1.5": ("parent.grad += grad", "parent.grad = grad"),
+    "1.6": ("(*xs, *ws, 1.0)", "(*ws, *xs, 1.0)"),
+    "2.1": ("counts[before][after]", "counts[after][before]"),
+    "2.2": ("smoothing * len(row)", "smoothing"),
+    "2.3": ("while len(ids) <= max_new_tokens", "while len(ids) < max_new_tokens"),
+    "2.4": ("total -= count * (math", "total -= (math"),
+    "2.5": ("(g - less) / total", "g / total"),
+    "2.6": ("range(max(1, n - 1)", "range(max(0, n - 1)"),
+    "3.1": ("[BOUNDARY] * (block_size - 1)", "[BOUNDARY] * block_size"),
+    "3.2": ("list(map(sum, columns))", "list(map(sum, grad))"),
+    "3.3": ("log_sum = top + math", "log_sum = math"),
+    "3.4": ("row[target] -= grad / n", "row[target] -= 1 / n"),
+    "3.5": ("d - shift - stretch * v", "d - shift"),
+    "3.6": ("+ 2 * v * q", "+ v * q"),
+    "4.1": ("range(0, n * m, m)", "range(0, n * m, n)"),
+    "4.2": ("t - k * self.dilation", "t - k"),
+    "4.3": ("add(d_rows[place], row[k * n:(k + 1) * n])", "row[k * n:(k + 1) * n]"),
+    "4.4": ("if len(past) > (", "if len(past) >= ("),
+    "4.5": ("g * t * s * (1 - s)", "g * t * (1 - s)"),
+    "4.6": ("x = x + call(residual, out)", "x = call(residual, out)"),
+    "5.1": ("d_weight[i] = add(d_weight[i], row)", "d_weight[i] = row"),
+    "5.2": ("(a + 3 * b * v * v)", "(a + b * v * v)"),
+    "5.3": ("for s in row[:t]", "for s in row[:t - 1] or row[:1]"),
+    "5.4": ("if len(p.shape) == 2 else 1.0", "if p.shape else 1.0"),
+    "5.5": ("total < top_p", "total + probs[n] < top_p"),
+    "5.6": ("/ math.sqrt(size)", "/ size"),
+    "5.7": ("(x - mean)", "x"),
+    "6.1": ("i += 2", "i += 1"),
+    "6.2": ("key=lambda pair: (-counts[pair], pair)", "key=lambda pair: -counts[pair]"),
+    "6.3": ("tokens[left] + tokens[right]", "tokens[right] + tokens[left]"),
+    "6.4": ("start = match.end()", "pass"),
+    "6.5": ("if text := decoder.decode(self", "if text := self.decode([i]) or decoder.decode(self"),
+    "6.6": ("if not middle or ends[middle] != k:", "if not middle:"),
+    "6.7": ("counts[b, right] -= n", "pass"),
+}
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=ids_of)
+def test_a_mistake_is_noticed(exercise):
+    lines = SOURCES[exercise.lesson].split("\n")
+    body = "\n".join(lines[exercise.first_line:exercise.last_line])
+    old, new = MISTAKES[exercise.number]
+    assert body.count(old) == 1
+    lines[exercise.first_line:exercise.last_line] = body.replace(old, new).split("\n")
+    module, failed = module_of(exercise.lesson, "\n".join(lines)), 0
+    for test, arguments in cases_of(exercise.number):
+        try:
+            test(module, **arguments)
+        except (Exception, pytest.fail.Exception):
+            failed += 1
+    assert failed
+
+
 @pytest.mark.parametrize("lesson", handout.LESSONS)
 def test_a_lesson_with_all_of_its_blanks_keeps_what_is_around_them(lesson):
     own = [exercise for exercise in EXERCISES if exercise.lesson == lesson]
