@@ -119,7 +119,8 @@ def count_pairs(documents, n_vocab):
 def probabilities(counts, smoothing=0):
     """A new table: each row divided by its sum, after `smoothing` was added to every count.
 
-    See section 4. Without smoothing, a row of zeros stays so: nothing is known of what follows.
+    counts (n, m). Smoothing is Lidstone's of 1920, see section 4. Without it, a row of zeros stays
+    so: nothing is known of what follows.
     """
     probs = []
     for row in counts:

@@ -64,7 +64,7 @@ def code_point_and_bytes(char):
 
 # exercise 6.1: merging a pair
 def merge(ids, pair, new_id):
-    """A new list: ids with new_id in place of each `pair`, from left to right."""
+    """A new list: ids with new_id in place of each `pair`, from left to right. Gage 1994."""
     merged, i = [], 0
     while i < len(ids):
         if tuple(ids[i:i + 2]) == pair:
@@ -80,6 +80,7 @@ def merge(ids, pair, new_id):
 def learn_slowly(pieces, n_merges):
     """The pairs to merge, in order: the first makes the token 256, the next 257, and so on.
 
+    Sennrich et al. 2016, algorithm 1, but on bytes.
     pieces: a list of bytes objects; no pair reaches from one into the next. Of pairs equally
     frequent the smallest is taken, by their ids. When no pair is left, there are fewer than
     n_merges.
@@ -132,6 +133,7 @@ def next_pair(heap, counts):
 def learn(piece_counts):
     """Yields what learn_slowly finds, for as long as there are pairs: (pair, how often it occurs).
 
+    The counts of pairs are corrected after each merge, not taken again.
     piece_counts: {piece, as bytes: how often it occurs}.
     """
     pieces, repeats = [list(piece) for piece in piece_counts], list(piece_counts.values())
@@ -387,7 +389,7 @@ def merge_piece(piece, ranks, below=math.inf):
 
     It begins as single bytes; ranks: {token, as bytes: rank}. Of all neighbours that make a token
     together, those that make the one of lowest rank are merged first, of several such the leftmost,
-    until there are no more. (The heap is only there for speed.)
+    until there are no more. A heap makes it some n log n steps for n bytes.
     """
     n = len(piece)
     ends = [*range(1, n + 1), 0]  # a token begins at i if ends[i] is not 0, and goes up to there

@@ -364,7 +364,8 @@ def softmax(row):
 def causal_softmax(scores, scale):
     """scores (T, T) -> weights (T, T): row t is softmax of scale times its first t + 1 scores.
 
-    The others are of positions that come later, and have the weight 0.
+    The others are of positions that come later, and have the weight 0. Vaswani et al. 2017,
+    equation 1, and section 3.2.3 on the mask.
     """
     return [softmax([scale * s for s in row[:t]]) + [0.0] * (len(row) - t)
             for t, row in enumerate(scores, start=1)]
@@ -627,10 +628,10 @@ class AdamW:
     def step(self, lr):
         """Move every parameter by about lr against its average .grad, then set .grad to None.
 
-        With a gradient g, m becomes beta1 m + (1 - beta1) g, and v beta2 v + (1 - beta2) g^2. In
-        step t (self.steps counts them, the first is 1), with m' = m / (1 - beta1^t) and
-        v' = v / (1 - beta2^t), a weight w loses lr m' / (sqrt(v') + eps) and, if it stands in a
-        matrix, lr weight_decay w.
+        Loshchilov and Hutter 2019, algorithm 2: with a gradient g, m becomes
+        beta1 m + (1 - beta1) g, and v beta2 v + (1 - beta2) g^2. In step t (self.steps counts them,
+        the first is 1), with m' = m / (1 - beta1^t) and v' = v / (1 - beta2^t), a weight w loses
+        lr m' / (sqrt(v') + eps) and, if it stands in a matrix, lr weight_decay w.
         """
         self.steps += 1
         beta1, beta2 = self.betas
@@ -774,7 +775,8 @@ class Decoder:
     def attention(self, i, qkv):
         """Attention in block i of the new token, qkv (3 * n_embd), to all so far -> (n_embd).
 
-        The weights are as in `attention`, the heads end to end. First its own key and value join
+        As in the function attention: head h has the channels from h * size on, scores are divided
+        by sqrt(size), and what the heads give is laid end to end. First its own key and value join
         those before: in self.keys[i] each head has a list of keys, in self.values[i] each channel
         a list of numbers. (self.length is for read() to count.)
         """

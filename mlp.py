@@ -290,6 +290,7 @@ class Linear(Module):
         def backward(grad):
             """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there is one, bias.
 
+            x is (N, n_in), weight (n_in, n_out), bias (n_out).
             out[i][k] is the sum of x[i][j] * weight[j][k] over all j, plus bias[k]. Each factor
             gets grad[i][k] times the other, summed over all products that it is in.
             """
@@ -571,11 +572,11 @@ def standardize(x):
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
-        """grad (N, n) -> a tuple with the gradient of x, (N, n).
+        """grad (N, n) -> a tuple with the gradient of x, (N, n). Ioffe and Szegedy 2015, section 3.
 
         Adding a constant to a row of x, or stretching it, leaves the result as it was. So in these
-        two directions the gradient must be 0: from each row subtract its mean, and its part along
-        the result, which is the result times the mean of their products. What is left is
+        two directions the gradient must be 0: from each row of grad subtract its mean, and its part
+        along the row of `out`, which is that row times the mean of their products. What is left is
         multiplied by the row's number in `scales`, 1 over its standard deviation.
         """
         d_x = []
@@ -872,8 +873,9 @@ def logits_in_steps(s, d, targets):
 def before_norm_in_steps(s, d, gamma):
     """From d.preact, of the scaled and shifted sums, back to those before batch norm.
 
-    Sets d.normed, d.scale, d.variance, d.squares, d.centred, d.mean and d.before_norm, each in the
-    shape that forward_by_hand has for the step of that name. Two of the steps are used twice.
+    Sets d.normed, d.squares, d.centred and d.before_norm (N, n_hidden), d.scale, d.variance and
+    d.mean (n_hidden), of the steps of forward_by_hand, two of which are used twice; gamma
+    (n_hidden) is the learned scale. Ioffe and Szegedy 2015, section 3, has the same in fewer steps.
     """
     n = len(s.normed)
     d.normed = [list(map(operator.mul, row, gamma)) for row in d.preact]

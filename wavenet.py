@@ -258,7 +258,7 @@ class Module:
 
 
 class Embedding(Module):
-    """A table of n_vocab rows of n_embd numbers: ids (batch, time) -> (batch, time, n_embd).
+    """A table of n_vocab rows of n_embd numbers: ids (B, T) -> (B, T, n_embd).
 
     Raises ValueError for an id that is not from 0 to n_vocab - 1.
     """
@@ -283,6 +283,7 @@ class Embedding(Module):
 class Linear(Module):
     """Each row (n_in) @ weight (n_in, n_out) + bias (n_out): channels from n_in to n_out.
 
+    mlp.py's took the first weights' standard deviation; here it is gain / sqrt(n_in).
     Raises ValueError if the input does not have n_in channels.
     """
 
@@ -535,7 +536,10 @@ class FlattenConsecutive(Module):
 
     # exercise 4.1: joining neighbours
     def __call__(self, x):
-        """A Tensor, with the way back to x: each long row is cut into the n rows it was."""
+        """x (B, T, C) -> (B, T / n, n * C), a Tensor with the way back to x.
+
+        On the way back each long row is cut into the n rows it was.
+        """
         n = self.n
         if any(len(document) % n for document in x.data):
             raise ValueError(f"the input has shape {x.shape}, and its time must be a multiple of "
@@ -663,7 +667,10 @@ class CausalConv1d(Linear):
 
     # exercise 4.2: looking back
     def places(self, t):
-        """The places of the rows that are joined at place t, the earliest first; 0, if before 0."""
+        """The places of the rows that are joined at place t, the earliest first; 0, if before 0.
+
+        There are kernel_size of them, `dilation` apart: van den Oord et al. 2016, figure 3.
+        """
         return [max(0, t - k * self.dilation) for k in reversed(range(self.kernel_size))]
 
     def __call__(self, x):

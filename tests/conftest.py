@@ -69,7 +69,8 @@ def pytest_runtest_call(item):
         return
 
     def stop(*_):
-        pytest.fail(f"not finished after {SECONDS} seconds: is there a loop that never ends?")
+        pytest.fail(f"not finished after {SECONDS} seconds: is there a loop that never ends, or "
+                    f"one that is far too slow?")
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(SECONDS)
     yield
@@ -109,8 +110,11 @@ def status(number, errors):
     """What the table says of an exercise."""
     met = [match[1] for error in errors if isinstance(error, NotImplementedError)
            and (match := re.match(r"exercise (\d\.\d+):", str(error)))]
-    if number in met or met and number in blanks():
+    ran = set(errors) != {"not run"}
+    if number in met or number in blanks() and (met or not ran):
         return "not started"
+    if not ran:
+        return "not run"
     if met:
         return f"failing: needs {met[0]}"
     return "done" if not any(errors) else "failing: not all of its tests ended" \
@@ -126,10 +130,10 @@ def pytest_terminal_summary(terminalreporter):
         found[number] = status(number, list(results[number].values()))
         terminalreporter.write_line(f"{number:5}{titles[number]:54}{found[number]}")
     counts = {word: sum(state.startswith(word) for state in found.values())
-              for word in ("done", "failing", "not started")}
-    terminalreporter.write_line(", ".join((f"{counts['done']} of {len(found)} done",
-                                           f"{counts['failing']} failing",
-                                           f"{counts['not started']} not started")))
+              for word in ("done", "failing", "not started", "not run")}
+    not_run = f", {counts['not run']} not run" if counts["not run"] else ""
+    terminalreporter.write_line(f"{counts['done']} of {len(found)} done, {counts['failing']} "
+                                f"failing, {counts['not started']} not started{not_run}")
     first = min(found)
     terminalreporter.write_line(f"one alone, such as {first}: python -m pytest -k "
                                 f"\"exercise and {first.replace('.', '_')}\"")

@@ -108,8 +108,8 @@ python -m pytest -k "exercise and {number_in_names}"      # exercise {number} al
 python -m pytest tests/test_{lesson}.py{blanks}# all tests of a lesson, when its exercises are done
 ```
 
-A lesson runs as a script once its exercises are done; before that it stops at the first blank that
-it meets.
+In the score, "failing: needs 1.4" means that a test has met the blank of exercise 1.4. A lesson
+runs as a script once its exercises are done; before that it stops at the first blank that it meets.
 
 """
 
@@ -124,6 +124,7 @@ def readme_of(exercises):
     number, title, lesson = exercises[0][:3]
     sections = [section_of(read("README.md"), title)
                 for title in ("Test it", "Common questions", "Licence")]
+    sections[0] = sections[0].replace("<!-- test -->\n", "").partition("The tests compare")[0]
     return PREFACE.format(number=number, title=title, table=table_of(exercises), lesson=lesson,
                           number_in_names=number.replace(".", "_"),
                           blanks=" " * (13 - len(lesson))) + "".join(sections)
@@ -179,7 +180,8 @@ def choose(exercises, numbers, lessons):
     """Those exercises that have one of the numbers or are of one of the lessons; without, all."""
     for number in numbers:
         if number not in [exercise.number for exercise in exercises]:
-            raise ValueError(f"--only: there is no exercise {number!r}; --list shows them all")
+            raise ValueError(f"--only: there is no exercise {number!r}; --list shows them all "
+                             f"(and DIR stands before --only)")
     lessons = [lesson.removesuffix(".py") for lesson in lessons]
     for lesson in lessons:
         if lesson not in LESSONS:

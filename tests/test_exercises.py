@@ -26,6 +26,8 @@ def imported(name):
     """The module of that name."""
     try:
         return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        message = f"{name}.py cannot be imported: {error}"
     except SyntaxError as error:
         message = (f"{name}.py cannot be read as Python: line {error.lineno}: {error.msg}: "
                    f"{str(error.text).strip()}")
@@ -972,6 +974,14 @@ def test_exercise_6_6_longer_tokens(bpe):
              bpe.merge_piece(piece, ranks), expected.split())
 
 
+def test_exercise_6_6_a_long_piece(bpe):
+    """Where all of it is looked at for each merge, this is stopped as endless."""
+    ranks = {**{bytes([i]): i for i in range(256)}, b"ab": 256, b"abab": 257, b"ba": 258}
+    tokens = bpe.merge_piece(b"ab" * 20_000, ranks)
+    same("merge_piece(b'abab...' of 40,000 bytes) with the tokens ab, abab and ba: how many",
+         len(tokens), 10_000)
+
+
 def test_exercise_6_7_the_example_of_the_lesson(bpe):
     a, b = b"ab"
     same("the first three of learn({b'aaabdaaabac': 2}): pairs, and how often they occur",
@@ -995,3 +1005,13 @@ def test_exercise_6_7_to_the_last_pair(bpe):
                  f"{found!r:.200}")
         same(f"learn({piece_counts})", list(itertools.islice(found, 9)), expected)
         same("the counts afterwards, which should be as they were", given, piece_counts)
+
+
+def test_exercise_6_7_many_pieces(bpe):
+    """Where everything is counted again for each merge, this is stopped as endless."""
+    rng = random.Random(19)
+    piece_counts = {bytes(rng.choices(b"abcdefghijklmnop", k=12)): 1 for _ in range(6000)}
+    counts = [n for _, n in itertools.islice(bpe.learn(piece_counts), 3000)]
+    same("6000 pieces of 12 bytes: how many merges there are, up to 3000", len(counts), 3000)
+    same("whether a later pair occurs more often than an earlier one",
+         any(a < b for a, b in itertools.pairwise(counts)), False)
