@@ -74,7 +74,7 @@ def nudge(f, *inputs, h=1e-6):
 def square_by_hand(a, b, c):
     """(ab + c)^2, and a list of its derivatives by a, b and c: forward, then backward.
 
-    One operation a line; with d_x for how fast the square grows with x.
+    One operation a line. d_x stands for how fast the square grows with x.
     """
     product = a * b
     total = product + c

@@ -863,7 +863,7 @@ def logits_in_steps(s, d, targets):
     d.counts = [[g * k + total for g in row]                           # used twice: for probs, sums
                 for row, k, total in zip(d.probs, s.inverses, d.sums)]
     d.shifted = [list(map(operator.mul, *rows)) for rows in zip(d.counts, s.counts)]  # exp' = exp
-    d.maxima = [-sum(row) for row in d.shifted]          # 0, but for rounding: no shift matters
+    d.maxima = [-sum(row) for row in d.shifted]                        # 0, but for rounding
     d.logits = [row[:] for row in d.shifted]                           # a difference: as it is
     for row, logits, top, g in zip(d.logits, s.logits, s.maxima, d.maxima):
         row[logits.index(top)] += g                                    # the largest made the max

@@ -519,10 +519,10 @@ def evaluate(model, documents, loss_of=by_document, batch_size=64):
 # end, and there is one layer, as in mlp.py: that is --n-layer 1. On names, with their few letters,
 # it does nearly as well in a run of a minute (dev loss 2.175, the tree 2.168), and with fewer
 # weights. What the tree has is depth: each doubling of the context costs one layer more, not twice
-# the weights. Batch norm takes its mean and variance over batch and time together, for
-# the channels mean the same at every place. Over the batch alone, each place would have statistics
-# of its own, from fewer numbers and so noisier, and the layer would no longer treat all places
-# alike, as section 6 needs it to.
+# the weights. Batch norm takes its mean and variance over batch and time together, for the channels
+# mean the same at every place. Over the batch alone, each place would have statistics of its own,
+# from fewer numbers and so noisier, and the layer would no longer treat all places alike, as
+# section 6 needs it to.
 
 
 class FlattenConsecutive(Module):
@@ -755,8 +755,8 @@ def multiply_adds(model, inputs):
 # tanh: it may let a feature through at one place and stop it at another. What comes out is added to
 # what went in, a residual connection: the layer only has to learn what to change, and gradients
 # come through to the first layer whole. There is no batch norm. And the output is not made from the
-# last layer alone: each gives its share through a skip connection; the shares are
-# summed, and two more layers, with relu, make the logits of them.
+# last layer alone: each gives its share through a skip connection; the shares are summed, and two
+# more layers, with relu, make the logits of them.
 
 
 # exercise 4.5: the gate

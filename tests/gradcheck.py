@@ -54,7 +54,7 @@ def compare(f, name, data, grad, put=None, step=1e-3, tolerance=1e-6, faint=1e-4
         error = abs(found[place] - expected) / max(abs(found[place]), abs(expected), faint)
         if not error < tolerance:
             at = f"{name}{list(place) or ''}"
-            raise AssertionError(f"gradient of {at}: expected {expected!r}, by nudging, found "
+            raise AssertionError(f"gradient of {at}: expected {expected:.9g}, by nudging, found "
                                  f"{found[place]!r}, where {at} is {number!r}; relative error "
                                  f"{error:.1e}")
         count += 1

@@ -39,8 +39,8 @@ def lesson(name):
     return pytest.fixture(name=name)(lambda: imported(name))
 
 
-_ = [lesson(name) for name in ("micrograd", "bigram", "mlp", "wavenet", "gpt", "bpe")]
-micrograd, bigram, mlp, wavenet, gpt, bpe = _
+micrograd, bigram, mlp, wavenet, gpt, bpe = map(lesson, (
+    "micrograd", "bigram", "mlp", "wavenet", "gpt", "bpe"))
 
 
 def same(what, found, expected, tolerance=1e-9):

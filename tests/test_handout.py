@@ -222,6 +222,39 @@ def test_a_lesson_with_all_of_its_blanks_keeps_what_is_around_them(lesson):
     module_of(lesson, blanked)  # it can be imported
 
 
+def message_of(call, *args):
+    """What a check of test_exercises.py says when it fails."""
+    with pytest.raises(pytest.fail.Exception) as failed:
+        call(*args)
+    return str(failed.value)
+
+
+@pytest.mark.parametrize("found, expected, message", [
+    ([[1.0, 2.5]], [[1.0, 2.0]], "f(x): at [0][1], expected 2.0, found 2.5"),
+    (2.5, 2.0, "f(x): expected 2.0, found 2.5"), (0.0, float("inf"), "f(x): expected inf, found 0.0"),
+    (None, 1.0, "f(x): expected 1.0, found None"), ("a", "b", "f(x): expected 'b', found 'a'"),
+    ([1, 3], [1, 2], "f(x): at [1], expected 2, found 3"),
+    ([1], [1, 2], "f(x): expected a list of length 2, [1, 2], found one of length 1, [1]"),
+    (7, [1, 2], "f(x): expected a list, [1, 2], found 7"),
+    ({1: 2}, {0: 2}, "f(x): expected a dict with the keys [0], found {1: 2}"),
+    ({1: 2}, {1: 3}, "f(x): at [1], expected 3, found 2")])
+def test_messages_say_what_was_expected_and_found_and_where(found, expected, message):
+    assert message_of(test_exercises.same, "f(x)", found, expected) == message
+    test_exercises.same("f(x)", expected, expected)
+
+
+@pytest.mark.parametrize("grad, message", [
+    ([[2.0, 4.5]], "gradient of x[0, 1]: expected 4, by nudging, found 4.5, where x[0, 1] is 2.0;"),
+    ([2.0, 4.0], "the gradient of x should have its shape, numbers at [0][0], [0][1]; it has numbers "
+     "at [0], [1]"),
+    ([(2.0, 4.0)], "the gradient of x should be made of lists and numbers; found (2.0, 4.0)")])
+def test_messages_on_gradients(grad, message):
+    data = [[1.0, 2.0]]
+    assert message_of(test_exercises.check_gradient, lambda: sum(v * v for v in data[0]), "x", data,
+                      grad).startswith(message)
+    test_exercises.check_gradient(lambda: sum(v * v for v in data[0]), "x", data, [[2.0, 4.0]])
+
+
 # --- the folder ---
 
 
