@@ -132,7 +132,7 @@ def add(a, b):
 
 def transpose(rows):
     """n rows of m numbers -> m rows of n."""
-    return [list(column) for column in zip(*rows, strict=True)]
+    return [[row[i] for row in rows] for i in range(len(rows[0]))]
 
 
 # %% 3. Embedding and linear layer
@@ -141,13 +141,14 @@ def transpose(rows):
 # is dot products, nearly all that a transformer does, forward and backward.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
-    out = []
+    out, k = [], len(b[0])
     for p in a:
         row = []
         for q in b:
-            total = 0.0
-            for i in range(len(p)):
+            total, i = 0.0, 0
+            while i < k:
                 total += p[i] * q[i]
+                i += 1
             row.append(total)
         out.append(row)
     return out
@@ -164,6 +165,9 @@ def dot(p, q):
 # q, rounding would swallow q: then a is first brought to the length of b.
 if sys.implementation.name == "cpython":
     dot = getattr(math, "sumprod", dot)
+
+    def transpose(rows):
+        return [list(column) for column in zip(*rows)]
 
     def inner(a, b):
         if len(a) == 1:  # lengths and distances pay only if those of b are used again
@@ -191,7 +195,7 @@ def embedding(weight, ids):
 
     def backward(grad):
         d_weight = [[0.0] * len(row) for row in weight.data]
-        for i, row in zip(ids, grad, strict=True):
+        for i, row in zip(ids, grad):
             d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
         return (d_weight,)
     return Tensor([list(weight.data[i]) for i in ids], (weight,), backward)
@@ -234,12 +238,12 @@ def layer_norm(x, weight, bias, eps=1e-5):
     def backward(grad):
         d_x, d_weight = [], []
         for g, (row, scale) in zip(grad, normed, strict=True):
-            d_weight.append([d * v for d, v in zip(g, row)])
-            d_row = [d * w for d, w in zip(g, weight.data)]
+            d_weight.append([g[i] * row[i] for i in range(n)])
+            d_row = [g[i] * weight.data[i] for i in range(n)]
             # Adding a constant to x, or stretching it, leaves the normalised row as it was, so the
             # gradient has no part in these directions: subtract its mean, and its part along row.
             shift, stretch = sum(d_row) / n, dot(d_row, row) / n
-            d_x.append([scale * (d - shift - stretch * v) for d, v in zip(d_row, row)])
+            d_x.append([scale * (d_row[i] - shift - stretch * row[i]) for i in range(n)])
         return d_x, [sum(c) for c in zip(*d_weight)], [sum(c) for c in zip(*grad)]
     return Tensor(out, (x, weight, bias), backward)
 
@@ -256,7 +260,7 @@ def gelu(x):
 
     def backward(grad):  # 0.5 (1 + t) + 0.5 v t', with t' = (1 + t) (1 - t) (a + 3 b v^2)
         return ([[g * 0.5 * (1 + t) * (1 + v * (1 - t) * (a + 3 * b * v * v))
-                  for g, v, t in zip(*rows)] for rows in zip(grad, x.data, tanhs, strict=True)],)
+                  for g, v, t in zip(*rows)] for rows in zip(grad, x.data, tanhs)],)
     return Tensor(out, (x,), backward)
 
 
@@ -299,7 +303,6 @@ def attend(qkv, n_head, keys, values):
 def causal_softmax(scores, scale):
     """scores (T, T) -> weights (T, T): row t is softmax of scale times its first t + 1 scores.
     The others are of later positions, and become 0.
-
     >>> causal_softmax([[0.0, 9.0], [0.0, 0.0]], 1.0)
     [[1.0, 0.0], [0.5, 0.5]]
     """
@@ -359,10 +362,9 @@ def attention(qkv, n_head, lengths, maps=None):
 
 # %% 6. The network
 # Token embedding plus position embedding make the residual stream: a row of n_embd numbers for each
-# position. It runs through n_layer blocks, and each adds to it twice: attention moves information
-# between positions, then a two-layer network (MLP) works on each position alone. As they only add,
-# gradients come through to the first block whole. At the end, dot products compare the stream with
-# every token's embedding: the better the match, the likelier.
+# position. Each of n_layer blocks adds to it twice: attention moves information between positions,
+# then a two-layer network (MLP) works on each alone. As they only add, gradients come through whole
+# to the first block. At the end, dot products compare the stream with every token's embedding.
 class GPT:
     """GPT-2, with sizes as in its config.json (n_positions: block_size, how far it can look back).
     params: {name: Tensor}, see shapes_of. Raises InputError if n_head does not divide n_embd."""
@@ -446,8 +448,8 @@ def cross_entropy(logits, targets):
         raise ValueError(f"targets {targets} are not all below {vocab_size}")
     probs = [softmax(row) for row in logits.data]
     # -log p[target] = (top logit - target's logit) - log(top p): p[target] itself can round to 0
-    loss = sum([max(row) - row[target] - math.log(max(p))
-                for row, p, target in zip(logits.data, probs, targets, strict=True)]) / n
+    loss = sum(max(row) - row[target] - math.log(max(p))
+               for row, p, target in zip(logits.data, probs, targets, strict=True)) / n
 
     def backward(grad):  # d loss / d logit = (p - 1 if it is the target's, else p) / n
         d_logits = [[grad / n * p for p in row] for row in probs]
@@ -493,14 +495,14 @@ def adamw_step(params, t, lr, weight_decay, beta1=0.8, beta2=0.99, eps=1e-8):
     new1, new2 = 1 - beta1, 1 - beta2
     correction1, correction2 = 1 - beta1 ** t, 1 - beta2 ** t
     for p in params:
-        decay = lr * weight_decay if len(p.shape) == 2 else 0.0
+        keep = 1 - lr * weight_decay if len(p.shape) == 2 else 1.0
         for w, grad, m, v in zip(as_rows(p.data), as_rows(p.grad), p.m, p.v, strict=True):
             for i, g in enumerate(grad):
                 m[i] = mean = beta1 * m[i] + new1 * g
                 v[i] = square = beta2 * v[i] + new2 * g * g
-                mean /= correction1
-                square /= correction2
-                w[i] -= lr * mean / (math.sqrt(square) + eps) + decay * w[i]
+                m_hat = mean / correction1
+                v_hat = square / correction2
+                w[i] = keep * w[i] - lr * m_hat / (math.sqrt(v_hat) + eps)
         p.grad = None
 
 
@@ -515,7 +517,7 @@ def train(model, examples, steps, batch_size, lr, weight_decay):
         loss.backward()
         # No odd batch may make a huge step: all gradients together are cut to a length of 1.
         rows = [row for p in params for row in as_rows(p.grad)]
-        norm = math.sqrt(sum([dot(row, row) for row in rows]))
+        norm = math.sqrt(sum(dot(row, row) for row in rows))
         for row in rows if norm > 1 else ():
             row[:] = [g / norm for g in row]
         # up while m and v settle, then down: large steps find the valley, small ones its floor
@@ -525,20 +527,18 @@ def train(model, examples, steps, batch_size, lr, weight_decay):
 
 
 # %% 9. Generation
-# The network gives probabilities for the next token; one is drawn, appended, and so on. The keys
-# and values of earlier tokens are kept (past), so each costs one row through the network. And how
-# is it drawn? All the unlikely tokens together are quite likely, so text gets better if only the
-# likeliest may be drawn: the top_k, or those that together have the probability top_p.
+# The network gives probabilities for the next token; one is drawn, appended, and so on. As keys and
+# values of earlier ones are kept (past), each costs a single row. All the unlikely tokens together
+# are quite likely: text gets better if only the likeliest, top_k or top_p of them, may be drawn.
 # exercise 5.5: which token comes next
 def choose(logits, temperature, top_k, top_p, rng):
     """A token drawn from the list of logits by rng, a random.Random. temperature divides them:
     below 1, the likely becomes likelier; 0 takes the likeliest. top_k leaves the k likeliest, None
     all; of these, top_p leaves the fewest with that share, the likeliest (Holtzman et al. 2020)."""
     likeliest = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
-    if temperature == 0:
+    if temperature < 1e-9:
         return likeliest[0]
-    # The top logit is subtracted first: a tiny temperature could otherwise make it inf - inf.
-    probs = softmax([(logits[i] - logits[likeliest[0]]) / temperature for i in likeliest])
+    probs = softmax([logits[i] / temperature for i in likeliest])
     n = 1 + sum(total < top_p for total in itertools.accumulate(probs))
     return rng.choices(likeliest[:n], probs[:n])[0]
 
@@ -563,7 +563,7 @@ def generate(model, ids, max_new_tokens, pick, stop):
 # A model outlives its training in a folder: config.json has its sizes; model.safetensors a header
 # in JSON, with each tensor's type, shape and place, and then the numbers. OpenAI's GPT-2 comes like
 # this, and what is written here loads in PyTorch. Linear layers are turned there, (n_in, n_out).
-# What is read stays in arrays of 32 bits a number, so that 124 million fit into memory.
+# What is read stays in arrays, 32 bits a number: 124 million fit into memory.
 
 AS_HERE = {"model_type": "gpt2", "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
            "tie_word_embeddings": True, "scale_attn_by_inverse_layer_idx": False}  # not otherwise
@@ -723,10 +723,11 @@ def main(argv=None):
                 step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
                 left = (time.monotonic() - begun) / step * (steps - step)
                 line = f"step {step:5}  loss {mean:.4f}"
-                print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
+                if sys.stderr.isatty():
+                    print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
                 if step == 1 or step % max(1, steps // 10) == 0:
-                    texts = ", ".join(tokenizer.decode(invent(prompt)) for prompt in prompts[:3])
-                    print(f"{line} |{' ' * round(8 * mean)}*  {texts}", flush=True)
+                    text = "".join(tokenizer.decode(invent(prompt)) for prompt in prompts[:1])
+                    print(f"{line} |{' ' * round(16 * mean)}*  {text}", flush=True)
                     if args.save:
                         save(args.save, model)
         except KeyboardInterrupt:
@@ -755,6 +756,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
 
-# To find out: What if no row knows its position (positions all 0)? [dev loss 2.219, not 2.173]
+# To find out: what if no row knows its position (positions all 0)? [dev loss 2.219, not 2.173]
 # What do --steps 8800 buy, and with them --n-layer 2 --n-embd 48? [2.113; 2.074, but train 1.955]
-# What are four heads worth (--n-head 1)? [2.178]

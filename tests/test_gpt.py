@@ -68,7 +68,6 @@ def sines(**sizes):
 # --- gradients ---
 
 def of(operation, *shapes, number=None):
-    """A case: an operation, the shapes of its inputs, and the exercise that it is about."""
     return pytest.param(operation, shapes, marks=exercise(number) if number else ())
 
 
@@ -138,7 +137,7 @@ def test_a_chain_of_100_000_operations():
         y = y + one
     y.backward()
     assert (y.data, x.grad, one.grad) == (100_000.0, 1.0, 100_000.0)
-    del y  # taking the graph down must not recurse either
+    del y  # must not recurse either
 
 
 @pytest.mark.parametrize("name", ["cpython", "pypy"])
@@ -477,8 +476,7 @@ def test_ids_are_learned_and_continued_line_by_line(tmp_path):
     process = scripts.start("gpt.py", "--load", folder, "--ids", "-", "--temperature", "0",
                             stdin=subprocess.PIPE, text=True)
     for line, answer in (("5", "5 6 7 \n"), ("", "5 6 7 \n"), ("5 6", "5 6 7 \n")):
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
+        print(line, file=process.stdin, flush=True)
         assert process.stdout.readline() == answer  # before the next line comes
     out, error = process.communicate(timeout=60)
     assert (out, error, process.returncode) == ("", "", 0)

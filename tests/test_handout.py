@@ -45,7 +45,7 @@ MISTAKES = {
     "5.1": ("d_weight[i] = add(d_weight[i], row)", "d_weight[i] = row"),
     "5.2": ("(a + 3 * b * v * v)", "(a + b * v * v)"),
     "5.3": ("for s in row[:t]", "for s in row[:t - 1] or row[:1]"),
-    "5.4": ("if len(p.shape) == 2 else 0.0", "if p.shape else 0.0"),
+    "5.4": ("if len(p.shape) == 2 else 1.0", "if p.shape else 1.0"),
     "5.5": ("n = 1 + sum", "n = sum"),
     "5.6": ("/ math.sqrt(size)", "/ size"),
     "5.7": ("(x - mean)", "x"),
