@@ -203,7 +203,7 @@ def embedding(weight, ids):
 
 def linear(x, weight, bias):
     """x (N, n_in) times weight (n_out, n_in), plus bias (n_out): -> (N, n_out).
-    Row j of weight says how much each input counts in output j. Raises ValueError if shapes err."""
+    Row j of weight says how much each input counts in output j. ValueError if shapes differ."""
     if x.shape[1] != weight.shape[1]:
         raise ValueError(f"linear: {x.shape} and {weight.shape} do not fit")
     out = [add(row, bias.data) for row in inner(x.data, weight.data)]
@@ -563,10 +563,10 @@ def generate(model, ids, max_new_tokens, pick, stop):
 # A model outlives its training in a folder: config.json has its sizes; model.safetensors a header
 # in JSON, with each tensor's type, shape and place, and then the numbers. OpenAI's GPT-2 comes like
 # this, and what is written here loads in PyTorch. Linear layers are turned there, (n_in, n_out).
-# What is read stays in arrays, 32 bits a number: 124 million fit into memory.
 
 AS_HERE = {"model_type": "gpt2", "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
-           "tie_word_embeddings": True, "scale_attn_by_inverse_layer_idx": False}  # not otherwise
+           "tie_word_embeddings": True, "scale_attn_weights": True,
+           "scale_attn_by_inverse_layer_idx": False}  # a config that says otherwise is refused
 BYTES = {"F32": 4, "F16": 2, "BF16": 2}  # a number, by its type
 
 
@@ -710,8 +710,8 @@ def main(argv=None):
     def invent(prompt):
         ids = tokenizer.encode(prompt)
         pick = lambda logits: choose(logits, args.temperature, args.top_k, args.top_p, rng)
-        new = generate(model, ours * [boundary] + ids, args.max_new_tokens, pick, boundary)
-        return itertools.chain(ids, new)
+        start = [boundary, *ids] if ours or not ids else ids
+        return itertools.chain(ids, generate(model, start, args.max_new_tokens, pick, boundary))
 
     if training:
         splits = make_splits(documents, boundary, model.config["n_positions"], args.seed)
@@ -727,7 +727,7 @@ def main(argv=None):
                     print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
                 if step == 1 or step % max(1, steps // 10) == 0:
                     text = "".join(tokenizer.decode(invent(prompt)) for prompt in prompts[:1])
-                    print(f"{line} |{' ' * round(16 * mean)}*  {text}", flush=True)
+                    print(f"{line} |{' ' * round(min(16 * mean, 66))}*  {text}", flush=True)
                     if args.save:
                         save(args.save, model)
         except KeyboardInterrupt:
