@@ -336,11 +336,11 @@ def attention(qkv, n_head, lengths, maps=None):
     # exercise 5.7 (hard; needs 5.3): the gradient of attention
     def backward(grad):
         """grad (N, n_embd) -> a tuple with the gradient of qkv (N, 3 * n_embd).
-        heads has q, k, v (size, T) and weights (T, T) for each head of each document. A value gets
-        the gradients of what it went into, times its weights there; a weight the dot product of its
-        value with the gradient of what that went into. A score gets scale * w * (d - m), with d the
-        gradient of its weight w, and m the mean of a row's d weighted by its w: raising all scores
-        alike changes no weight. A query gets the keys, a key the queries, times d score."""
+        heads has q, k, v (size, T) and weights w (T, T) for each head of each document. With g a
+        row of grad: d value[s] = sum over t of w[t][s] g[t]; d = d w[t][s] = g[t] . value[s];
+        d score[t][s] = scale * w * (d - m), with m the sum of w * d in row t, as raising all scores
+        of a row alike changes no weight; d query[t] = sum over s of d score[t][s] key[s];
+        d key[s] = sum over t of d score[t][s] query[t]."""
         d_qkv, head = [], iter(heads)
         for T in lengths:
             columns = transpose(grad[len(d_qkv):len(d_qkv) + T])      # (n_embd, T)
@@ -429,7 +429,7 @@ def first_weights(config, seed):
     for name, shape in shapes_of(config).items():
         depth = 2 * config["n_layer"] if "c_proj" in name else 1
         std = (0.55 if ".c_" in name else 1.0) / math.sqrt(config["n_embd"] * depth)
-        data = [float("ln_" in name and "weight" in name)] * shape[0]  # layer norms change nothing
+        data = [float("ln_" in name and "weight" in name)] * shape[0]  # scale 1, all else 0
         if len(shape) == 2:
             data = [[rng.gauss(0, std) for _ in range(shape[1])] for _ in range(shape[0])]
         params[name] = Tensor(data)
