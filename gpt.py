@@ -727,7 +727,7 @@ def main(argv=None):
                     print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
                 if step == 1 or step % max(1, steps // 10) == 0:
                     text = "".join(tokenizer.decode(invent(prompt)) for prompt in prompts[:1])
-                    print(f"{line} |{' ' * round(min(16 * mean, 66))}*  {text}", flush=True)
+                    print(f"{line} |{' ' * round(min(9 * mean, 38))}*  {text}", flush=True)
                     if args.save:
                         save(args.save, model)
         except KeyboardInterrupt:
