@@ -25,8 +25,6 @@ from pathlib import Path
 # A network knows only numbers, so text becomes token ids: here each character is a token. One more
 # token, the boundary, stands before and after every document (a name is a document): it tells the
 # model where to begin, and by predicting it the model says "this name is finished".
-
-
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -105,7 +103,7 @@ class Tensor:
         """Add d self / d tensor to the .grad of every tensor that this number was computed from.
         Each sends its gradient on after all that was computed from it, and so is newer: we go from
         the newest to the oldest. Raises ValueError if self is not a single number."""
-        if self.shape != ():
+        if self.shape:
             raise ValueError(f"backward() starts from a number, not from shape {self.shape}")
         ancestors, new = set(), [self]
         while new:
@@ -125,9 +123,11 @@ def add(a, b):
     """The sum of two numbers, or number by number of two lists or two matrices of one shape."""
     if not isinstance(a, list):
         return a + b
+    if len(a) != len(b):
+        raise ValueError(f"a sum of {len(a)} and of {len(b)} numbers or rows")
     if isinstance(a[0], list):
-        return [add(p, q) for p, q in zip(a, b, strict=True)]
-    return [x + y for x, y in zip(a, b, strict=True)]
+        return [add(p, q) for p, q in zip(a, b)]
+    return [a[i] + b[i] for i in range(len(a))]
 
 
 def transpose(rows):
@@ -175,10 +175,10 @@ if sys.implementation.name == "cpython":
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
         scale = (max(a_lengths) or 1.0) / (max(b_lengths) or 1.0)
-        if 0.001 < scale < 1000:
-            scale = 1.0
-        else:
+        if 0 < scale < 0.001 or scale > 1000:
             a = [tuple([x / scale for x in p]) for p in a]
+        else:
+            scale = 1.0
         half, dist, b_squares, out = scale / 2, math.dist, [s * s for s in b_lengths], []
         for p, length in zip(a, a_lengths):
             square = (length / scale) * (length / scale)
@@ -214,14 +214,14 @@ def linear(x, weight, bias):
         columns = transpose(grad)
         d_x = inner(grad, transpose(weight.data))     # grad @ weight -> (N, n_in)
         d_weight = inner(columns, transpose(x.data))  # grad.T @ x -> (n_out, n_in)
-        return d_x, d_weight, [sum(column) for column in columns]
+        return d_x, d_weight, list(map(sum, columns))
     return Tensor(out, (x, weight, bias), backward)
 
 
 # %% 4. Layer norm and GELU
 # Layer norm brings every row back to mean 0 and variance 1, so that no layer has to cope with
 # numbers that grew or shrank on the way; then the network chooses a scale and a shift for each
-# channel. GELU is the bend: two linear layers with nothing between them are only one.
+# channel. GELU is not linear: two linear layers with nothing between them would be only one.
 def layer_norm(x, weight, bias, eps=1e-5):
     """Each row of x (N, n) to mean 0 and variance 1, times weight (n), plus bias (n): -> (N, n).
     eps keeps a row of equal numbers from dividing by 0. Ba et al. 2016, "Layer Normalization"."""
@@ -244,7 +244,7 @@ def layer_norm(x, weight, bias, eps=1e-5):
             # gradient has no part in these directions: subtract its mean, and its part along row.
             shift, stretch = sum(d_row) / n, dot(d_row, row) / n
             d_x.append([scale * (d_row[i] - shift - stretch * row[i]) for i in range(n)])
-        return d_x, [sum(c) for c in zip(*d_weight)], [sum(c) for c in zip(*grad)]
+        return d_x, list(map(sum, zip(*d_weight))), list(map(sum, zip(*grad)))
     return Tensor(out, (x, weight, bias), backward)
 
 
@@ -267,9 +267,9 @@ def gelu(x):
 # %% 5. Attention
 # How can a letter use the letters before it? A linear layer makes three rows out of each position's
 # row: a query (what am I looking for?), a key (what do I have?) and a value (what do I pass on?).
-# The dot products of a query with all keys, made weights that sum to 1, say how much of each value
-# it gets. One such average answers one question, so several heads do this side by side, each on its
-# own slice of the channels. Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
+# The dot products of a query with all keys, turned into weights that sum to 1, say how much of each
+# value it gets. One such average answers one question, so several heads do this side by side, each
+# on its own slice of the channels. Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 def softmax(row):
     """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
@@ -279,7 +279,7 @@ def softmax(row):
 
 
 # First for one token, with the keys and values of those before it in two lists. It cannot see what
-# comes later: that is not there yet. And these lists are all that must be remembered to go on.
+# comes later: that is not there yet. And these lists, the KV cache, are all it takes to go on.
 # exercise 5.6: keys and values remembered
 def attend(qkv, n_head, keys, values):
     """What a token gets from itself and those before it: qkv (3 * n_embd) -> (n_embd).
@@ -304,8 +304,7 @@ def causal_softmax(scores, scale):
     """scores (T, T) -> weights (T, T): row t is softmax of scale times its first t + 1 scores.
     The others are of later positions, and become 0.
     >>> causal_softmax([[0.0, 9.0], [0.0, 0.0]], 1.0)
-    [[1.0, 0.0], [0.5, 0.5]]
-    """
+    [[1.0, 0.0], [0.5, 0.5]]"""
     return [softmax([scale * s for s in row[:t]]) + [0.0] * (len(row) - t)
             for t, row in enumerate(scores, start=1)]
 
@@ -361,17 +360,19 @@ def attention(qkv, n_head, lengths, maps=None):
 
 
 # %% 6. The network
-# Token embedding plus position embedding make the residual stream: a row of n_embd numbers for each
-# position. Each of n_layer blocks adds to it twice: attention moves information between positions,
-# then a two-layer network (MLP) works on each alone. As they only add, gradients come through whole
-# to the first block. At the end, dot products compare the stream with every token's embedding.
+# Attention is blind to order, so we add an embedding of the position to that of the token: that is
+# the residual stream, a row of n_embd numbers for each position. Each of n_layer blocks adds to it
+# twice: attention moves information between positions, then a two-layer network (MLP) works on each
+# alone. As they only add, gradients come through whole to the first block. At the end, dot products
+# compare the stream with each token's embedding: the same weights, tied, lead in and out.
 class GPT:
     """GPT-2, with sizes as in its config.json (n_positions: block_size, how far it can look back).
     params: {name: Tensor}, see shapes_of. Raises InputError if n_head does not divide n_embd."""
 
     def __init__(self, params, config):
         self.params, self.config = params, config
-        if config["n_embd"] % config["n_head"]:
+        self.boundary = int(config["eos_token_id"])
+        if math.gcd(config["n_embd"], config["n_head"]) != config["n_head"]:
             raise InputError(f"{config['n_embd']} channels for {config['n_head']} heads")
 
     def __call__(self, ids, lengths=None, past=None, maps=None):
@@ -468,9 +469,8 @@ def loss_of(model, examples):
 
 def evaluate(model, examples):
     """The mean loss over all tokens of the examples, in nats a token."""
-    batches = [examples[i:i + 64] for i in range(0, len(examples), 64)]
-    counts = [sum(len(ids) - 1 for ids in batch) for batch in batches]
-    return dot([loss_of(model, batch).data for batch in batches], counts) / sum(counts)
+    counts = [len(ids) - 1 for ids in examples]
+    return dot([loss_of(model, [ids]).data for ids in examples], counts) / sum(counts)
 
 
 # %% 8. Training
@@ -486,7 +486,7 @@ def as_rows(data):
 
 # exercise 5.4: a step of AdamW
 def adamw_step(params, t, lr, weight_decay, beta1=0.8, beta2=0.99, eps=1e-8):
-    """Step t, the first is 1: move all params by about lr against their average gradients.
+    """Step t, the first is 1: move params by about lr, the learning rate, against their gradients.
     With the gradient g of a weight w, m becomes beta1 m + (1 - beta1) g, and v becomes beta2 v +
     (1 - beta2) g^2: these are p.m and p.v, lists of rows. They begin at 0, so they are too small;
     m' = m / (1 - beta1^t) and v' = v / (1 - beta2^t) are not. Then w loses lr m' / (sqrt(v') + eps)
@@ -511,7 +511,8 @@ def train(model, examples, steps, batch_size, lr, weight_decay):
     params, examples, warmup = model.params.values(), itertools.cycle(examples), steps // 20
     for p in params:
         p.data = [list(row) for row in p.data] if p.shape[1:] else p.data  # from arrays, if loaded
-        p.grad, p.m, p.v = None, *([[0.0] * len(row) for row in as_rows(p.data)] for _ in "mv")
+        p.grad = None
+        p.m, p.v = ([[0.0] * len(row) for row in as_rows(p.data)] for _ in range(2))
     for step in range(1, steps + 1):
         loss = loss_of(model, list(itertools.islice(examples, batch_size)))
         loss.backward()
@@ -534,7 +535,7 @@ def train(model, examples, steps, batch_size, lr, weight_decay):
 def choose(logits, temperature, top_k, top_p, rng):
     """A token drawn from the list of logits by rng, a random.Random. temperature divides them:
     below 1, the likely becomes likelier; 0 takes the likeliest. top_k leaves the k likeliest, None
-    all; of these, top_p leaves the fewest with that share, the likeliest (Holtzman et al. 2020)."""
+    all; of these, top_p leaves the fewest with that share (nucleus sampling, Holtzman 2020)."""
     likeliest = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
     if temperature < 1e-9:
         return likeliest[0]
@@ -543,15 +544,15 @@ def choose(logits, temperature, top_k, top_p, rng):
     return rng.choices(likeliest[:n], probs[:n])[0]
 
 
-def generate(model, ids, max_new_tokens, pick, stop):
+def generate(model, ids, max_new_tokens, pick):
     """Yields tokens that continue the ids, each picked from its logits by the function pick, until
-    it picks stop or the context ends. Raises InputError if there are no ids, or more than fit."""
+    that is the boundary or the context ends. Raises InputError for no ids, or more than fit."""
     past, room = [([], []) for _ in range(model.config["n_layer"])], model.config["n_positions"]
     if not 0 < len(ids) <= room:
         raise InputError(f"{len(ids)} tokens, for a context of {room}")
     for _ in range(min(max_new_tokens, room + 1 - len(ids))):
         token = pick(model(ids, past=past).data[0])
-        if token == stop:
+        if token == model.boundary:
             return
         yield token
         ids = [token]  # what came before is in past
@@ -563,7 +564,6 @@ def generate(model, ids, max_new_tokens, pick, stop):
 # A model outlives its training in a folder: config.json has its sizes; model.safetensors a header
 # in JSON, with each tensor's type, shape and place, and then the numbers. OpenAI's GPT-2 comes like
 # this, and what is written here loads in PyTorch. Linear layers are turned there, (n_in, n_out).
-
 AS_HERE = {"model_type": "gpt2", "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
            "tie_word_embeddings": True, "scale_attn_weights": True,
            "scale_attn_by_inverse_layer_idx": False}  # a config that says otherwise is refused
@@ -629,8 +629,7 @@ def read_weights(file, config):
 
 # %% 11. The command line
 # Nothing below is about networks. The default sizes learned the most in three quarters of a minute.
-
-SETTINGS = """
+SETTINGS = """\
 --data            str    None   UTF-8 text, a document a line, in place of names.txt
 --ids             str    None   or token ids by bpe.py (-: standard input); with --load, to continue
 --load            str    None   folder of a model to begin with
@@ -662,21 +661,23 @@ def draw_name(model, tokenizer, ids):
     for t, (came, row) in enumerate(zip(ids[1:], logits)):
         probs = softmax(row)
         best = probs.index(max(probs))
-        heads = ["".join("·░▒▓█"[min(4, int(5 * w))] for w in weights[t]) for weights in maps]
+        heads = ["".join(" ·░▒▓█"[math.ceil(5 * w)] for w in weights[t]) for weights in maps]
         print(f"{tokenizer.decode([came]):2}{probs[came]:4.0%}  {tokenizer.decode([best]):2}"
               f"{probs[best]:4.0%}      {'  '.join(heads)}")
 
 
 def read_options(argv):
     """The options, as attributes. Raises InputError for a number out of range."""
-    parser = argparse.ArgumentParser(prog="gpt.py", usage="gpt.py [options]")
+    parser = argparse.ArgumentParser(usage="gpt.py [options]")
     parser.add_argument("--test", action="store_true", help="evaluate on the test split too")
-    for row in SETTINGS.strip().split("\n"):
+    for row in SETTINGS.splitlines():
         name, kind, default, phrase = row.split(maxsplit=3)
         kind = {"str": str, "int": int, "float": float}[kind]
         parser.add_argument(name, type=kind, help=f"{phrase} (default: {default})",
                             default=None if default == "None" else kind(default))
     args = parser.parse_args(argv)
+    if args.data and args.ids:
+        raise InputError("--data or --ids, not both")
     for name, value in vars(args).items():
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
             raise InputError(f"{name}: {value} is out of range")
@@ -690,10 +691,9 @@ def main(argv=None):
     steps = (0 if model else 2200) if args.steps is None else args.steps
     training = steps or args.data or not model
     path = args.ids or args.data or Path(__file__).with_name("names.txt")
-    lines, prompts = [], [args.prompt or ""] * args.samples
-    if training:
-        lines = [line for line in read_lines(path) if line]
-    elif args.ids:
+    lines = [line for line in read_lines(path) if line] if training else []
+    prompts = [args.prompt or ""] * args.samples
+    if args.ids and not training:
         prompts = read_lines(path)
     characters = None if args.ids else "".join(sorted(set("".join(lines))))
     tokenizer = Tokenizer(model.config.get("characters") if model else characters)
@@ -702,19 +702,18 @@ def main(argv=None):
         boundary = max(map(max, documents), default=0) + 1
         config = {**AS_HERE, "vocab_size": boundary + 1, "n_positions": args.block_size,
                   "n_layer": args.n_layer, "n_embd": args.n_embd, "n_head": args.n_head,
-                  "bos_token_id": boundary, "eos_token_id": boundary, "characters": characters}
+                  "eos_token_id": boundary, "characters": characters}
         model = GPT(first_weights(config, args.seed), config)
-    rng, ours = random.Random(args.seed), "characters" in model.config
-    boundary = model.config["vocab_size"] - 1 if ours else model.config.get("eos_token_id")
+    rng = random.Random(args.seed)
 
     def invent(prompt):
         ids = tokenizer.encode(prompt)
         pick = lambda logits: choose(logits, args.temperature, args.top_k, args.top_p, rng)
-        start = [boundary, *ids] if ours or not ids else ids
-        return itertools.chain(ids, generate(model, start, args.max_new_tokens, pick, boundary))
+        begin = [model.boundary] * ("characters" in model.config or not ids)  # as in training here
+        return itertools.chain(ids, generate(model, begin + ids, args.max_new_tokens, pick))
 
     if training:
-        splits = make_splits(documents, boundary, model.config["n_positions"], args.seed)
+        splits = make_splits(documents, model.boundary, model.config["n_positions"], args.seed)
         losses, begun = [], time.monotonic()
         try:
             for loss in train(model, splits["train"], steps, args.batch_size, args.lr,
@@ -748,6 +747,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # a terminal may lack a character
     try:
         main()
     except (InputError, OSError) as error:

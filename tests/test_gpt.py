@@ -19,7 +19,7 @@ import scripts
 from gpt import Tensor
 
 exercise = pytest.mark.exercise
-SIZES = {"vocab_size": 5, "n_positions": 4, "n_layer": 2, "n_head": 2, "n_embd": 4}
+SIZES = {"vocab_size": 5, "n_positions": 4, "n_layer": 2, "n_head": 2, "n_embd": 4, "eos_token_id": 4}
 
 
 def matrix(rng, n, m, spread=1.0):
@@ -164,14 +164,11 @@ def test_embedding_looks_up_rows():
 
 
 @exercise("5.2")
-def test_gelu_is_pytorchs_and_close_to_its_definition():
+def test_gelu_is_pytorchs():
     x = [0.0, 1.0, -1.0, 3.0, 0.5, 1000.0, -1000.0]
     assert gpt.gelu(Tensor([x])).data[0] == pytest.approx(
         [0.0, 0.8411919906082768, -0.15880800939172324, 2.996362607918227, 0.34571400982514394,
          1000.0, 0.0], abs=1e-12)
-    for v in range(-6, 7):
-        normal = 0.5 * v * (1 + math.erf(v / math.sqrt(2)))
-        assert gpt.gelu(Tensor([[v]])).data[0][0] == pytest.approx(normal, abs=5e-4)
 
 
 def test_layer_norm_gives_mean_0_and_variance_1():
@@ -195,10 +192,6 @@ def test_attention_worked_by_hand():
     # One head of one channel. q = 1 everywhere, so position 1 weighs keys 0 and log 3 as 1 : 3.
     maps, qkv = [], Tensor([[1.0, 0.0, 10.0], [1.0, math.log(3), 20.0]])
     assert close(gpt.attention(qkv, 1, [2], maps).data, [[10.0], [17.5]], 1e-9)
-    assert close(maps[0], [[1.0, 0.0], [0.25, 0.75]])
-    # Four channels a head: scores are halved (divided by the root of 4) before the softmax.
-    q, k, maps = [1.0, 1.0, 0.0, 0.0], [math.log(3), math.log(3), 0.0, 0.0], []
-    gpt.attention(Tensor([q + [0.0] * 8, q + k + [0.0] * 4]), 1, [2], maps)
     assert close(maps[0], [[1.0, 0.0], [0.25, 0.75]])
 
 
@@ -296,9 +289,7 @@ def test_a_batch_is_its_documents_taken_one_by_one():
     model, examples = tiny(), [[0, 3, 1, 0], [0, 4, 4, 2, 1], [0, 0]]
     alone = [gpt.loss_of(model, [ids]).data * (len(ids) - 1) for ids in examples]
     assert gpt.loss_of(model, examples).data == pytest.approx(sum(alone) / 8, abs=1e-12)
-    many = 50 * examples + examples[:1]  # more than evaluate takes at a time
-    expected = (50 * sum(alone) + alone[0]) / (50 * 8 + 3)
-    assert gpt.evaluate(model, many) == pytest.approx(expected, abs=1e-12)
+    assert gpt.evaluate(model, examples) == pytest.approx(sum(alone) / 8, abs=1e-12)
 
 
 def stepped(data, grads, **options):
@@ -335,9 +326,13 @@ def test_training_agrees_with_pytorch():
         1.5836990265360946], abs=1e-9)
 
 
-def test_weights_that_are_too_large_are_the_users_error():
+@pytest.mark.parametrize("name, lr", [("", 1e200), ("wte.weight", 0.01), ("h.1.mlp.c_fc.weight", 0.01)])
+def test_weights_that_are_too_large_are_the_users_error(name, lr):
+    model = tiny()
+    if name:
+        model.params[name].data[0][1] = math.inf
     with pytest.raises(gpt.InputError, match="no numbers"):
-        list(gpt.train(tiny(), [[0, 1, 2, 0]], 9, 1, 1e200, 0.0))
+        list(gpt.train(model, [[0, 1, 2, 0]], 9, 1, lr, 0.0))
 
 
 @exercise("5.5")
@@ -361,17 +356,17 @@ def test_generation_stops_where_it_must():
     model, ids, likeliest = tiny(), [0], lambda logits: logits.index(max(logits))
     for _ in range(4):
         ids.append(likeliest(model(ids).data[-1]))
-    for new, stop, expected in ((9, None, ids[1:]), (2, None, ids[1:3]), (9, ids[1], [])):
-        assert list(gpt.generate(model, [0], new, likeliest, stop)) == expected
+    for new, model.boundary, expected in ((9, 9, ids[1:]), (2, 9, ids[1:3]), (9, ids[1], [])):
+        assert list(gpt.generate(model, [0], new, likeliest)) == expected
     for bad in ([], [0] * 5):
         with pytest.raises(gpt.InputError):
-            next(gpt.generate(model, bad, 9, likeliest, None))
+            next(gpt.generate(model, bad, 9, likeliest))
 
 
 # --- checkpoints ---
 
 def test_a_folder_there_and_back(tmp_path):
-    model = tiny(characters="abcd", eos_token_id=4)
+    model = tiny(characters="abcd")
     gpt.save(tmp_path / "new" / "folder", model)
     loaded = gpt.load(tmp_path / "new" / "folder")
     assert loaded.config == model.config and sorted(tmp_path.rglob("*.part")) == []
@@ -408,10 +403,15 @@ def test_a_gpt2_from_elsewhere(dtype, tolerance, tmp_path):
                                           encoding="utf-8")
     (tmp_path / "model.safetensors").write_bytes(safetensors(model, dtype, "transformer."))
     assert close(gpt.load(tmp_path)([0, 3, 1]).data, model([0, 3, 1]).data, tolerance)
+    for other in ({"n_head": 2.0}, {"n_head": -2}, {"n_head": 0}, {"n_layer": 1}, {"n_embd": "4"},
+                  {"n_positions": None}, {"eos_token_id": None}, {"activation_function": "gelu"}):
+        (tmp_path / "config.json").write_text(json.dumps({**SIZES, **other}), encoding="utf-8")
+        with pytest.raises(gpt.InputError, match="no GPT-2 as it is here"):
+            gpt.load(tmp_path)
 
 
 def test_a_damaged_folder_gives_a_model_or_one_line(tmp_path, capsys):
-    gpt.save(tmp_path, tiny(characters="abcd", eos_token_id=4))
+    gpt.save(tmp_path, tiny(characters="abcd"))
     whole = {path: path.read_bytes() for path in tmp_path.iterdir()}
     rng, refused = random.Random(0), 0
     for _ in range(300):
@@ -496,7 +496,7 @@ def test_data_that_cannot_be_learned_gets_one_line(data, tmp_path):
 @pytest.mark.parametrize("args, message", [
     (["--n-embd", "0"], "n_embd: 0 is out of range"), (["--steps", "-1"], "steps: -1"),
     (["--batch-size", "1.5"], "invalid int value: '1.5'"), (["--lr", "x"], "invalid float value"),
-    (["--lr", "nan"], "lr: nan"), (["--n-head", "5"], "8 channels for 5 heads"),
+    (["--data", "x", "--ids", "y"], "not both"), (["--n-head", "5"], "8 channels for 5 heads"),
     (["--prompt", "a" * 17], "context of 16"), (["--prompt", "é"], "not only"),
     (["--load", "tests"], "tests: no GPT-2"), (["--load", "README.md"], "README.md: no GPT-2"),
     (["--lr", "1e300", "--steps", "9"], "no numbers"), (["--data", "tests"], "tests")])
