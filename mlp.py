@@ -1,20 +1,15 @@
 """A neural language model, why it trains, and every gradient by hand.
 
-bigram.py ended with tables of longer contexts: they grow without bound, and to a table the contexts
-"ann" and "enn" have nothing in common. Here each letter becomes a short list of numbers, its
-embedding, which training moves to where it is useful; letters that behave alike end up close, and
-what is learned from one context serves for all that are like it. The network is the one of Bengio
-et al. 2003, "A Neural Probabilistic Language Model", made to train well: where its weights begin,
-what batch norm does, how to see that a layer is sick, what .backward() does, step by step.
+To the tables of bigram.py, the contexts "ann" and "enn" have nothing in common. Here each letter
+becomes a short list of numbers, its embedding, which training moves to where it is useful: what is
+learned from one context serves for all that are like it. The network is the one of Bengio et al.
+2003, "A Neural Probabilistic Language Model", made to train well.
 
     python mlp.py                          train on names.txt, evaluate, sample; under a minute
     python mlp.py --find-lr                which learning rate? one short run through many of them
     python mlp.py --diagnose --n-layer 5   are all layers alive? (then try --init naive --norm none)
     python mlp.py --by-hand                the gradients by hand: checked, then trained with
     python mlp.py --sweep 20               random settings, each trained briefly
-
-It prints what the first weights do to a fresh network, what too small a network and too little data
-do, the losses, invented names, and which letters the network treats alike.
 """
 import argparse
 import itertools
@@ -27,10 +22,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 # %% 1. Data
-# The question is the one of bigram.py: which token (here, a character) comes next? Now the model
-# sees the last block_size tokens before it, the context. As before, a token of its own, the
-# boundary, stands before and after every document (a name is a document), and some documents are
-# held back: settings chosen by their loss on a split fit that split, so there are two, dev and test.
+# Which token (here, a character) comes next? The model sees the block_size tokens before it, the
+# context. As in bigram.py one more token, the boundary, stands before and after every document (a
+# name is a document), and some documents are held back: dev to choose settings by and test for the
+# end, as settings chosen by their loss on a split fit that split.
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -71,8 +66,7 @@ def examples_of(documents, block_size):
 # %% 2. A tensor that knows where it came from
 # Training asks of every weight: if it grew a little, how would the loss change? The chain rule
 # answers for all of them in one walk back from the loss, if each number remembers what it was
-# computed from. micrograd.py did this number by number; here whole lists and matrices do it. (All
-# this together is called autograd; the names of the classes are those of PyTorch, which has it.)
+# computed from. micrograd.py did this number by number; here whole lists and matrices do it.
 class Tensor:
     """A number, or nested lists of numbers, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
@@ -130,11 +124,10 @@ def transpose(rows):
 
 # %% 3. The network
 # Each of the T = block_size tokens of a context is looked up in a table with a row of n_embd
-# numbers for every token, its embedding. Laid end to end, these rows are the input of a hidden
-# layer: n_hidden neurons, each a weighted sum of all inputs. Then a bend, or two layers of sums
-# would be no more than one. Weighted sums of what they give, one for each token of the vocabulary,
-# are the logits: the higher, the likelier. A batch of N examples goes through together, an example
-# a row, in layers: objects that hold their parameters. Nearly all of the work is dot products.
+# numbers for every token. Laid end to end, these rows are the input of a hidden layer: n_hidden
+# neurons, each a weighted sum of all inputs, then bent, or two layers would be no more than one.
+# Weighted sums of what they give, one for each token of the vocabulary, are the logits: the higher,
+# the likelier. N examples, a batch, go through together; nearly all of the work is dot products.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -186,7 +179,7 @@ def normal(n, m, std, rng):
 
 
 class Module:
-    """What all layers share. Called on a Tensor (the first on contexts), they give a Tensor."""
+    """What layers, objects that hold parameters, share. Called on a Tensor, they give a Tensor."""
     training = True  # False while evaluating; section 6 has a layer that then works differently
 
     def parameters(self):
@@ -241,10 +234,9 @@ class Linear(Module):
 
         # exercise 3.2: the gradients of a linear layer
         def backward(grad):
-            """grad (N, n_out) -> a tuple of the gradients of x (N, n_in), weight (n_in, n_out) and,
-            if there is one, bias (n_out). out[i][k] is the sum of x[i][j] * weight[j][k] over all
-            j, plus bias[k]: each factor gets grad[i][k] times the other, summed over all products
-            that it is in."""
+            """grad (N, n_out) -> a tuple of the gradients of x (N, n_in), weight and, if there is
+            one, bias. out[i][k] is the sum of x[i][j] * weight[j][k] over all j, plus bias[k]: each
+            factor gets grad[i][k] times the other, summed over all products that it is in."""
             columns = transpose(grad)
             d_x = inner(grad, weight)                     # grad @ weight.T -> (N, n_in)
             d_weight = inner(transpose(x.data), columns)  # x.T @ grad -> (n_in, n_out)
@@ -253,8 +245,8 @@ class Linear(Module):
 
 
 class Tanh(Module):
-    """Bends any number to between -1 and 1; far from 0 it is flat. Works on (N, m)."""
-    gain = 5 / 3  # what first weights after it should be multiplied by, see section 5
+    """Bends any number to between -1 and 1: (N, m) -> (N, m)."""
+    gain = 5 / 3  # for first weights after it, see section 5
 
     def __call__(self, x):
         out = [[math.tanh(v) for v in row] for row in x.data]
@@ -265,19 +257,19 @@ class Tanh(Module):
 
 
 class ReLU(Module):
-    """Negative numbers become 0. Works on (N, m)."""
+    """Makes negative numbers 0: (N, m) -> (N, m)."""
     gain = math.sqrt(2)
 
     def __call__(self, x):
         out = [[0.0 if v < 0 else v for v in row] for row in x.data]  # nan stays what it is
 
         def backward(grad):
-            return ([[0.0 if v <= 0 else g for g, v in zip(*rows)] for rows in zip(grad, out)],)
+            return ([[g if v > 0 else 0.0 for g, v in zip(*rows)] for rows in zip(grad, out)],)
         return Tensor(out, (x,), backward)
 
 
 class Sequential(Module):
-    """Layers, each of which works on what the one before it gave; outs keeps what they gave."""
+    """Layers, each of which works on what the one before it gave. What they gave is kept in outs."""
     def __init__(self, layers):
         self.layers, self.outs = layers, []
 
@@ -303,16 +295,15 @@ class Sequential(Module):
 
 
 # %% 4. The loss
-# As in bigram.py: the exponentials of the logits, divided by their sum, are probabilities
-# (softmax), and the loss is -log of the probability of the token that came, averaged, in nats a
-# token. Computed like that it fails: e to the power of 1000 is too large for a float, and a
-# probability that rounds to 0 has no logarithm. But log(e^a / sum) = a - log(sum), so no quotient
-# is needed; and subtracting the same number from all logits changes no probability, so the largest
-# may be brought to 0. Then no exponential is above 1, and one is 1, so their sum has a logarithm.
+# As in bigram.py, the exponentials of the logits, divided by their sum, are probabilities
+# (softmax), and the loss is the mean of -log of the probability of the token that came, in nats.
+# Computed like that it fails: e^1000 is too large for a float, and a probability that rounds to 0
+# has no logarithm. But log(e^a / sum) is a - log(sum); and to subtract the same number from all
+# logits changes no probability, so the largest may be 0, and no exponential is above 1.
 # exercise 3.3: logits to log-probabilities
 def log_softmax(row):
     """The logarithms of the probabilities that belong to a list of logits, of whatever size.
-    That of a logit a is a - log(sum of e^b over all logits b); first the largest is brought to 0.
+    That of a logit a is a - log(sum of e^b over all logits b).
     >>> [round(v, 3) for v in log_softmax([1000.0, 1000.0])]
     [-0.693, -0.693]"""
     top = max(row)
@@ -344,62 +335,57 @@ def cross_entropy(logits, targets):
 
 
 # %% 5. Initialisation
-# Before training the network knows nothing, so it should consider all tokens equally likely, at a
+# Before training the network knows nothing, so it should hold all tokens for equally likely, at a
 # loss of log(vocab_size). With weights of standard deviation 1 (--init naive) it is sure of
-# nonsense instead, at several times that loss: a sum of 64 inputs of size about 1, each times such
-# a weight, spreads by (has a standard deviation of) about sqrt(64) = 8. Such sums also drive tanh
-# to -1 or 1, where it is flat (saturated): little gradient passes, and the weights before it learn
-# from few examples, if any. So weights should spread by 1 / sqrt(n_in), n_in being the number of
-# inputs: then sums are of the size of what goes in. tanh and relu take some of it away, and a gain
-# of 5/3 or sqrt(2) on the weights after them roughly makes up for that. The output layer is made
-# ten times fainter, so that the network begins unsure. Glorot and Bengio 2010, "Understanding the
-# Difficulty of Training Deep Feedforward Neural Networks".
+# nonsense instead: a sum of 64 inputs of size about 1, each times such a weight, spreads by about
+# sqrt(64) = 8. Such sums also drive tanh to -1 or 1, where it is flat (saturated), and little
+# gradient passes. So weights should spread by 1 / sqrt(n_in): then sums of n_in products are of the
+# size of what goes in. A gain makes up for what tanh and relu take away. Glorot and Bengio 2010,
+# "Understanding the Difficulty of Training Deep Feedforward Neural Networks".
 def initial_std(init, n_in, gain):
-    """The standard deviation of a layer's first weights. Kaiming He et al. 2015, "Delving Deep into
-    Rectifiers", section 2.2; or 1, if init is "naive"."""
+    """The standard deviation of a layer's first weights: Kaiming He et al. 2015, "Delving Deep into
+    Rectifiers", section 2.2, or 1."""
     return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
 
 
 def flat_share(layer, rows):
     """The share of a Tanh's outputs beyond 0.97, where its slope is below 0.06; or of a ReLU's
-    neurons that are 0 in all rows: such a neuron is dead, no gradient passes it."""
+    neurons that are 0 in all rows: they are dead, no gradient passes them."""
     if isinstance(layer, Tanh):
         flat = [abs(v) > 0.97 for row in rows for v in row]
     else:
-        flat = [not any(column) for column in zip(*rows)]
+        flat = [not any(column) for column in transpose(rows)]
     return sum(flat) / len(flat)
 
 
 # %% 6. Normalisation
 # Good first weights do not stay good, and in deep networks a small error at each layer multiplies.
-# Batch norm takes no chances: it brings each neuron's sums over the batch to mean 0 and variance 1
-# in every step, then lets the network choose a scale and a shift. A bias added before it would be
-# taken away again with the mean: it is dead, and we leave it out. The price: what an example gives
-# now depends on the others in its batch. In training that is a little noise, which does no harm,
-# but a name's probability must not depend on what else is asked. So the layer keeps averages over
-# past batches, running statistics, and uses those when not in training. Layer norm avoids all that:
+# So batch norm brings each neuron's sums over the batch to mean 0 and variance 1 in every step, and
+# lets the network choose a scale and a shift. (A bias before it would be taken away with the mean;
+# we leave it out.) The price: what an example gives depends on the others in its batch. In training
+# that is a little noise, but a name's probability must not depend on what else is asked: out of
+# training, averages over past batches, the running statistics, take over. Layer norm avoids that:
 # it does the same to each example alone, over its neurons.
 EPS = 1e-5  # keeps equal numbers, of variance 0, from dividing by 0
 
 
 def standardize(values):
-    """A list of numbers brought to mean 0 and variance 1; its mean, its variance, and the scale that
-    it was multiplied by, 1 over its standard deviation."""
+    """A list of numbers brought to mean 0 and variance 1, the scale that they were multiplied by
+    (1 over their standard deviation), and their mean and variance before."""
     n = len(values)
     mean = sum(values) / n
     centred = [v - mean for v in values]
     variance = dot(centred, centred) / n
     scale = 1 / math.sqrt(variance + EPS)
-    return [v * scale for v in centred], mean, variance, scale
+    return [v * scale for v in centred], scale, mean, variance
 
 
 # exercise 3.5: the gradient of batch norm
 def standardize_backward(grad, normed, scale):
-    """grad (n), of what standardize gave, normed (n), -> the gradient of its values (n).
-    Adding a constant to all values, or stretching them, leaves normed as it was. So in these two
-    directions the gradient is 0: subtract from grad its mean, and its part along normed, which is
-    normed times the mean of their products. What is left is multiplied by scale. Ioffe and Szegedy
-    2015, section 3."""
+    """grad (n), of what standardize gave (normed, scale) -> the gradient of its values (n).
+    Adding a constant to all values, or stretching them, leaves normed as it was: in these two
+    directions the gradient is 0. So subtract from grad its mean, and its part along normed, which
+    is normed times the mean of their products; and multiply by scale."""
     n = len(grad)
     shift, stretch = sum(grad) / n, dot(grad, normed) / n
     return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
@@ -407,13 +393,13 @@ def standardize_backward(grad, normed, scale):
 
 class LayerNorm(Module):
     """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n).
-    Ba et al. 2016, "Layer Normalization". Raises ValueError if the shapes do not fit."""
+    Ba et al. 2016, "Layer Normalization". Raises ValueError if x does not fit."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
     def normalise(self, rows):
         """The rows normalised, and a function from their gradient to that of rows."""
-        normed, _, _, scales = zip(*map(standardize, rows))
+        normed, scales, _, _ = zip(*map(standardize, rows))
         return normed, lambda grad: list(map(standardize_backward, grad, normed, scales))
 
     def __call__(self, x):
@@ -423,57 +409,51 @@ class LayerNorm(Module):
 
         def backward(grad):
             columns = transpose(grad)
-            d_weight = [dot(g, column) for g, column in zip(columns, transpose(normed))]
-            d_normed = [[row[i] * weight[i] for i in range(len(row))] for row in grad]
+            d_weight = [dot(*pair) for pair in zip(columns, transpose(normed))]
+            d_normed = [[g * w for g, w in zip(row, weight)] for row in grad]
             return normalise_backward(d_normed), d_weight, list(map(sum, columns))
         return Tensor(out, (x, self.weight, self.bias), backward)
 
 
 class BatchNorm1d(LayerNorm):
-    """Each column of (N, n), over the batch, to mean 0 and variance 1, then scaled and shifted; out
-    of training by the running means and variances, whatever the batch. Ioffe and Szegedy 2015,
-    "Batch Normalization", algorithms 1 and 2. Raises InputError for training on a batch of 1."""
+    """Each column of (N, n), over the batch, to mean 0 and variance 1, or, out of training, by the
+    running statistics; then times weight, plus bias. Ioffe and Szegedy 2015, "Batch Normalization".
+    The running statistics are the plain average of the first 100 batches; then each new one counts
+    1%. Raises InputError for training on a batch of 1."""
     def __init__(self, n):
         super().__init__(n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
     def normalise(self, rows):
-        """Layer norm, turned on its side; or by the running statistics."""
+        """As of layer norm, but turned on its side."""
+        n, columns = len(rows), transpose(rows)
         if not self.training:
             scales = [1 / math.sqrt(variance + EPS) for variance in self.running_var]
-            normed = [[(v - mean) * scale for v, mean, scale in zip(
-                row, self.running_mean, scales, strict=True)] for row in rows]
-            return normed, lambda grad: [list(map(operator.mul, row, scales)) for row in grad]
-        normed, means, variances, scales = zip(*map(standardize, transpose(rows)))
-        self.remember(means, variances, len(rows))
+            normed = [[(v - mean) * scale for v in column] for column, mean, scale in zip(
+                columns, self.running_mean, scales, strict=True)]
+            return transpose(normed), lambda grad: [[g * s for g, s in zip(row, scales)]
+                                                    for row in grad]
+        if n == 1:
+            raise InputError("batch norm cannot train on a batch of 1: it has no variance")
+        normed, scales, means, variances = zip(*map(standardize, columns))
+        self.num_batches_tracked += 1
+        new = max(0.01, 1 / self.num_batches_tracked)
+        for c, (mean, variance) in enumerate(zip(means, variances)):
+            self.running_mean[c] += new * (mean - self.running_mean[c])
+            # around its own mean, a batch varies by (n - 1) / n of the true variance, on average
+            self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
         return transpose(normed), lambda grad: transpose(list(
             map(standardize_backward, transpose(grad), normed, scales)))
 
-    def remember(self, means, variances, n):
-        """Make the statistics of a batch of n part of the running ones: the plain average of the
-        first 100 batches, and after that each new one counts 1%. Around its own mean, a batch of n
-        varies by (n - 1) / n of the true variance, on average: the running one makes up for that.
-        """
-        if n < 2:
-            raise InputError("batch norm cannot train on a batch of 1: it has no variance")
-        self.num_batches_tracked += 1
-        new = max(0.01, 1 / self.num_batches_tracked)
-        self.running_mean = [(1 - new) * old + new * mean
-                             for old, mean in zip(self.running_mean, means, strict=True)]
-        self.running_var = [(1 - new) * old + new * variance * n / (n - 1)
-                            for old, variance in zip(self.running_var, variances, strict=True)]
-
 
 def build(options):
-    """The network: contexts (N, block_size) -> logits (N, vocab_size). options has the attributes
-    vocab_size, block_size, n_embd, n_hidden, n_layer (hidden layers), activation ("tanh", "relu"),
-    init ("kaiming", "naive"), norm ("batch", "layer", "none") and seed, of the first weights."""
+    """The network, contexts (N, block_size) -> logits (N, vocab_size), as options has it: an object
+    with the attributes of the command line and vocab_size."""
     rng, init, norm = random.Random(options.seed), options.init, options.norm
-    n_in, gain = options.block_size * options.n_embd, 1.0  # embeddings have not been bent yet
-    # Embeddings begin near each other: the farther apart chance puts them, the longer the way to
-    # where they are useful.
+    # Embeddings begin near each other: the farther apart chance puts them, the longer their way.
     std = 0.3 if init == "kaiming" else 1.0
     layers = [Embedding(options.vocab_size, options.n_embd, std, rng), Flatten()]
+    n_in, gain = options.block_size * options.n_embd, 1.0  # embeddings have not been bent yet
     for _ in range(options.n_layer):
         std = initial_std(init, n_in, gain)
         layers.append(Linear(n_in, options.n_hidden, std, rng, bias=norm != "batch"))
@@ -481,6 +461,7 @@ def build(options):
             layers.append((BatchNorm1d if norm == "batch" else LayerNorm)(options.n_hidden))
         layers.append(Tanh() if options.activation == "tanh" else ReLU())
         n_in, gain = options.n_hidden, layers[-1].gain
+    # a tenth of what would be usual: the network begins unsure
     layers.append(Linear(n_in, options.vocab_size, initial_std(init, n_in, 0.1), rng))
     return Sequential(layers)
 
@@ -491,10 +472,10 @@ def changed(options, **changes):
 
 
 def show_first_losses(options, examples):
-    """What first weights and batch norm do to a network that knows nothing, on 500 examples: batch
-    norm mends saturation even with naive weights, but not an output layer that is too loud."""
+    """Prints what first weights and batch norm do to a fresh network, on 500 examples: batch norm
+    mends saturation even with naive weights, but not an output layer that is too loud."""
     contexts, targets = zip(*examples[:500])
-    print(f"\nbefore training                    loss   {options.activation} flat\n"
+    print(f"before training                    loss   {options.activation} flat\n"
           f"all tokens equally likely{math.log(options.vocab_size):14.3f}")
     for init, norm in itertools.product(("naive", "kaiming"), ("none", "batch")):
         model = build(changed(options, init=init, norm=norm))
@@ -506,10 +487,10 @@ def show_first_losses(options, examples):
 
 # %% 7. Training
 # The gradient over all examples would say which way is downhill, but a step is cheaper on a few of
-# them, drawn at random: a mini-batch. Its gradient is right on average, and many rough steps get
-# further than few exact ones (stochastic gradient descent, SGD). How large a step? The learning
-# rate decides more than anything else: too small and nothing happens, too large and the loss leaps
-# about or explodes. Towards the end smaller steps settle what large ones keep shaking: it decays.
+# them, drawn at random: their gradient is right on average, and many rough steps get further than
+# few exact ones (stochastic gradient descent, SGD). The size of the steps, the learning rate,
+# decides more than anything else: too small and nothing happens, too large and the loss explodes.
+# Towards the end smaller steps settle what large ones keep shaking: it decays.
 def backpropagate(model, contexts, targets):
     """The loss of a batch, in nats a token; every parameter then has its gradient in .grad."""
     for p in model.parameters():
@@ -536,8 +517,8 @@ def train(model, examples, rates, batch_size, seed, gradients=backpropagate):
     A batch is drawn at random, so that an example may come again before others had their turn.
     Raises InputError if a loss is no number. Section 9 has other gradients."""
     rng = random.Random(seed)
+    model.train()
     for lr in rates:
-        model.train()
         contexts, targets = zip(*rng.choices(examples, k=batch_size))
         loss = gradients(model, contexts, targets)
         if not math.isfinite(loss):
@@ -548,7 +529,7 @@ def train(model, examples, rates, batch_size, seed, gradients=backpropagate):
 
 
 def evaluate(model, examples, batch_size=256):
-    """The mean loss over all examples, in nats a token, each different context seen only once."""
+    """The mean loss over all examples, in nats a token. Each different context is seen once."""
     model.eval()
     targets_of, total = {}, 0.0
     for context, target in examples:
@@ -556,60 +537,60 @@ def evaluate(model, examples, batch_size=256):
     contexts = list(targets_of)
     for start in range(0, len(contexts), batch_size):
         batch = contexts[start:start + batch_size]
-        for context, logits in zip(batch, model(batch).data, strict=True):
+        for context, logits in zip(batch, model(batch).data):
             log_probs = log_softmax(logits)
             total -= sum([log_probs[target] for target in targets_of[context]])
     return total / len(examples)
 
 
-# Which learning rate? Try many in one short run, each step with a larger one than the last, and look
-# where the loss is lowest, before it rises. Smith 2017, "Cyclical Learning Rates for Training Neural
-# Networks". That rate is good to begin a brief run with; a long one takes less.
-def find_lr(options, examples, steps, low=0.001, high=10.0):
-    """Prints the losses after steps with learning rates from low to high, a line for each 40th."""
-    rates = [low * (high / low) ** (step / steps) for step in range(steps)]
-    losses, lines = [], []
+# Which learning rate? Try many in one short run, each step with a larger one than the last, and see
+# where the loss is lowest before it rises. That is good to begin a brief run with; a long one takes
+# less. Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
+def find_lr(options, examples, steps):
+    """Prints the mean loss of each 40th of the steps, with learning rates from 0.001 to 10."""
+    rates = [0.001 * 10000 ** (step / steps) for step in range(steps)]
+    losses, means, size = [], [], math.ceil(steps / 40)
+    training = train(build(options), examples, rates, options.batch_size, options.seed)
     try:
-        for loss in train(build(options), examples, [*rates, 0.0], options.batch_size, options.seed):
+        for rate, loss in zip(rates, training):
             losses.append(loss)
-    except InputError:  # the last rate was too large for any loss
-        pass
-    size = math.ceil(steps / 40)
-    for i in range(0, len(losses) - size, size):
-        mean = sum(losses[i + 1:i + size + 1]) / size  # losses[0] is that before any step
-        lines.append((mean, f"{rates[i]:#8.3g} {mean:10.4f} |{' ' * round(min(9 * mean, 56))}*"))
-    print("\nlearning rate   loss", *(line for _, line in lines), sep="\n")
-    print("lowest:", min(lines)[1].split("|")[0])
+            if len(losses) % size == 0:
+                mean = sum(losses[-size:]) / size
+                means.append((mean, rate))
+                print(f"--lr {rate:<#8.2g}{mean:10.4f} |{' ' * round(min(9 * mean, 50))}*", flush=True)
+    except InputError as error:
+        print(f"--lr {rate:<#8.2g}{error}")
+    print(f"the loss was lowest near --lr {min(means)[1]:.2g}")
 
 
 # What else can go wrong is told by two losses together. Both high: the network is too small, or was
-# trained too briefly (it underfits). Train low but dev high: there was too little data, so that it
-# learned the documents by heart (it overfits). Here is an example of each. And the same table serves
-# to search: random settings find more than a grid, as some choices matter much and some little, and
-# on a grid of 3 values each, 27 runs try no more than 3 learning rates. Bergstra and Bengio 2012,
-# "Random Search for Hyper-Parameter Optimization".
+# trained too briefly (it underfits). Train low but dev high: it had too little data and learned it
+# by heart (it overfits). The table that shows this serves to search, too. Random settings find more
+# than a grid: some choices matter little, and on a grid of 3 values each, 27 runs try no more than
+# 3 learning rates. Bergstra and Bengio 2012, "Random Search for Hyper-Parameter Optimization".
 def compare(options, splits, changes):
-    """Trains a network for each dict of changes to the options, prints its losses and number of
-    parameters, and returns the line with the lowest dev loss."""
-    print("\n train     dev  parameters")
+    """Trains a network for each of the changes to the options, dicts, prints train and dev loss and
+    the number of parameters, and returns the line with the lowest dev loss."""
     lines = []
     for change in changes:
-        o = changed(options, **change)
-        model = build(o)
-        examples, dev = (examples_of(documents, o.block_size)
-                         for documents in (splits["train"][:o.documents], splits["dev"]))
-        losses = [math.inf] * 2  # if it diverges
+        o, losses = changed(options, **change), [math.inf, math.inf]
+        model, documents = build(o), (splits["train"][:o.documents], splits["dev"])
+        parts = [examples_of(part, o.block_size) for part in documents]
         try:
-            list(train(model, examples, decay(o.lr, o.steps), o.batch_size, o.seed))
-            losses = [evaluate(model, part) for part in (examples, dev)]
-        except InputError:
+            list(train(model, parts[0], decay(o.lr, o.steps), o.batch_size, o.seed))
+            losses = [evaluate(model, part) for part in parts]
+        except InputError:  # it diverged
             pass
-        n = sum(math.prod(p.shape) for p in model.parameters())
         words = [f"--{name.replace('_', '-')} {value}" for name, value in change.items()]
-        line = f"{losses[0]:6.3f}  {losses[1]:6.3f}  {n:10}  {' '.join(words)}"
-        lines.append((losses[1], line))
-        print(line, flush=True)
+        lines.append((losses[1], f"train {losses[0]:.3f}  dev {losses[1]:.3f}  {size_of(model):5} "
+                                 f"parameters  {' '.join(words)}"))
+        print(lines[-1][1], flush=True)
     return min(lines)[1]
+
+
+def size_of(model):
+    """How many numbers training changes."""
+    return sum(math.prod(p.shape) for p in model.parameters())
 
 
 def random_change(rng):
@@ -622,13 +603,12 @@ def random_change(rng):
 
 
 # %% 8. Diagnostics
-# Is every layer of a network healthy? What a hidden layer gives should have a spread that is
-# neither tiny nor all at the ends; the gradients that come back should spread about alike at each
-# layer. Of the weights the telling figure is how far a step moves them, against how large they are:
-# the update-to-data ratio. Between a hundredth and a thousandth is a good pace. At a half, a weight
-# forgets what it knew; at a millionth, it learns nothing. (The output layer, begun so faint, moves
-# by more at first.) Look for these in the table: a layer that is flat by a third or more, spreads
-# that shrink or grow from layer to layer, and ratios out of that range.
+# Is every layer healthy? What a hidden layer gives should have a spread that is neither tiny nor
+# all at the ends, with less than a third of it flat; the gradients that come back should spread
+# alike at each layer. Of the weights the telling figure is how far a step moves them, against how
+# large they are, update to data: between a hundredth and a thousandth is a good pace. At a half, a
+# weight forgets what it knew; at a millionth, it learns nothing. (The output layer, begun so faint,
+# moves by more at first.)
 def numbers_of(data):
     """All numbers in nested lists, in a list."""
     return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
@@ -640,45 +620,54 @@ def magnitude(values):
 
 
 def histogram(values, width=12):
-    """How many of the values are in each twelfth of the range of three times their magnitude, or of
-    the largest, if that is less, on both sides of 0; as bars."""
+    """How many values are in each twelfth of a range around 0, as bars. It ends at the largest, or
+    at three times their magnitude, if that is less."""
     limit = min(max(map(abs, values)), 3 * magnitude(values)) or 1.0
     counts = [0] * width
     for v in values:
         if abs(v) <= limit:
-            counts[min(width - 1, int((v + limit) / (2 * limit) * width))] += 1
+            counts[min(width - 1, int((v / limit + 1) / 2 * width))] += 1
     return "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
 
 
 def diagnose(model, batch, lr):
-    """Prints how a batch, contexts and targets, goes through the layers, and comes back. Leaves the
-    gradients in the parameters, and the batch in the running statistics."""
-    model.train()
-    print(f"\nloss {backpropagate(model, *batch):.3f}, with a learning rate of {lr:.3g}\nlayer"
-          "            mean  spread    flat  outputs       gradients' spread         update/data")
-    for i, (layer, out) in enumerate(zip(model.layers, model.outs)):
-        values, grads = numbers_of(out.data), numbers_of(out.grad)
-        mean, flat, ratio = sum(values) / len(values), "", ""
+    """Prints how a batch, contexts and targets, goes through the layers and how gradients return.
+    The batch becomes part of the running statistics."""
+    print(f"\nlayer     loss {backpropagate(model, *batch):.3f}   mean  spread    flat"
+          "                gradients' spread              update to data")
+    for layer, out in zip(model.layers, model.outs):
+        values, grads, flat, ratio = numbers_of(out.data), numbers_of(out.grad), "", ""
+        mean = sum(values) / len(values)
         if isinstance(layer, (Tanh, ReLU)):
             flat = f"{flat_share(layer, out.data):.1%}"
         elif isinstance(layer, (Embedding, Linear)):
-            w, g = (magnitude(numbers_of(data)) for data in (layer.weight.data, layer.weight.grad))
+            w, g = (magnitude(numbers_of(rows)) for rows in (layer.weight.data, layer.weight.grad))
             ratio = f"{lr * g / w:.1e}"
-        print(f"{i:2} {type(layer).__name__:11}{mean:7.3f}{magnitude([v - mean for v in values]):8.3f}"
-              f"{flat:>8}  {histogram(values)}  {magnitude(grads):7.1e}  {histogram(grads)}  {ratio}")
+        print(f"{type(layer).__name__:20}{mean:8.3f}{magnitude([v - mean for v in values]):8.3f}"
+              f"{flat:>8}  {histogram(values)}  {magnitude(grads):9.1e}  {histogram(grads)}  {ratio}")
 
 
 # %% 9. Backpropagation by hand
-# What does .backward() do? We do it ourselves, without it, for the network with one hidden layer,
-# batch norm and tanh, on plain lists. The forward pass is taken in steps so small that each
-# derivative is one from school. Backward, they come in reverse order, and each asks: how does the
-# loss change with what went into this step, if we know how it changes with what came out? Three
-# rules are enough. What a number is multiplied by forward, its gradient is multiplied by backward.
-# A number that was copied, to several places, gets the sum of the gradients from all of them. And
-# a sum of numbers hands its gradient on to each of them. s.x is the step named x, and d.x is
-# d loss / d x. First the two parts with the most steps: batch norm of one neuron, loss of one example.
+# What does .backward() do? We do it ourselves, for the network with one hidden layer, batch norm
+# and tanh, whose layers keep what they gave. Going back, each step asks: how does the loss change
+# with what went in, if we know how it changes with what came out? In steps that are small enough,
+# three rules do. What a number is multiplied by forward, its gradient is multiplied by backward. A
+# number that is used in several places gets the sum of the gradients from all of them. And a sum
+# hands its gradient on to each of its terms. d_x is d loss / d x. First, the two longest ways.
+def loss_by_hand(logits, target, d_loss):
+    """The gradient of the logits of an example (vocab_size) from that of its loss, in steps."""
+    top = max(logits)
+    counts = [math.exp(v - top) for v in logits]
+    total = sum(counts)
+    # The loss is log(total) - (logits[target] - top). Now back:
+    d_total = d_loss / total                   # log' x = 1 / x
+    d_shifted = [d_total * c for c in counts]  # a sum; and exp' = exp
+    d_shifted[target] -= d_loss                # used twice
+    return d_shifted                           # d_top, minus their sum, is 0, but for rounding
+
+
 def norm_by_hand(values):
-    """The steps from a neuron's sums over the batch (N) to these normalised."""
+    """The steps of batch norm for one neuron, from its sums over the batch (N), under their names."""
     n, s = len(values), SimpleNamespace(values=values)
     s.mean = sum(values) / n
     s.centred = [v - s.mean for v in values]      # (N)
@@ -691,99 +680,68 @@ def norm_by_hand(values):
 
 # exercise 3.6: batch norm backward, step by step
 def norm_back_by_hand(s, d_normed):
-    """d_normed (N) -> d, with d.normed, d.scale, d.variance, d.squares, d.centred, d.mean and
-    d.values, each in the shape of its step of norm_by_hand, the first being what came."""
-    n, d = len(d_normed), SimpleNamespace(normed=d_normed)
-    d.scale = dot(d.normed, s.centred)                    # multiplied with each of them
-    d.variance = -0.5 * d.scale * s.scale ** 3            # (x^-1/2)' = -1/2 x^-3/2
-    d.squares = [d.variance / n] * n                      # a sum, divided by n
-    d.centred = [g * s.scale + 2 * v * q                  # used twice; (x^2)' = 2 x
-                 for g, v, q in zip(d.normed, s.centred, d.squares)]
-    d.mean = -sum(d.centred)                              # copied to each of them
+    """d_normed (N), s as norm_by_hand gives it -> d, with the gradients d.scale, d.variance,
+    d.squares, d.centred, d.mean and d.values of its steps, each in the shape of its step."""
+    n, d = len(d_normed), SimpleNamespace()
+    d.scale = dot(d_normed, s.centred)            # multiplied by each of them
+    d.variance = -0.5 * d.scale * s.scale ** 3    # (x^-1/2)' = -1/2 x^-3/2
+    d.squares = [d.variance / n] * n              # a sum, divided by n
+    d.centred = [g * s.scale + 2 * v * q          # used twice; (x^2)' = 2 x
+                 for g, v, q in zip(d_normed, s.centred, d.squares)]
+    d.mean = -sum(d.centred)                      # subtracted from each value
     d.values = [g + d.mean / n for g in d.centred]
     return d
 
 
-def loss_by_hand(logits, target):
-    """The steps from the logits of an example (vocab_size) to its loss."""
-    s = SimpleNamespace(logits=logits, target=target)
-    s.top = max(logits)
-    s.shifted = [v - s.top for v in logits]       # (vocab_size)
-    s.counts = [math.exp(v) for v in s.shifted]   # (vocab_size)
-    s.total = sum(s.counts)
-    s.loss = math.log(s.total) - s.shifted[target]
-    return s
-
-
-def loss_back_by_hand(s, d_loss):
-    """d_loss, a number -> d, with d.total, d.counts, d.shifted, d.top, d.logits."""
-    d = SimpleNamespace(total=d_loss / s.total)           # log' x = 1 / x
-    d.counts = [d.total for _ in s.counts]                # a sum
-    d.shifted = [g * c for g, c in zip(d.counts, s.counts)]  # exp' = exp
-    d.shifted[s.target] -= d_loss                         # used twice
-    d.top = -sum(d.shifted)                               # 0, but for rounding
-    d.logits = list(d.shifted)                            # a difference: as it is
-    d.logits[s.logits.index(s.top)] += d.top              # the largest made the maximum
-    return d
-
-
-# Much of that cancels, and pencil and paper find one formula for each of the two: these are in
-# standardize_backward and logits_gradient. Now the whole. The parameters are C, the embeddings; W1,
-# the hidden layer's weights; gamma and beta, batch norm's; W2 and b2, the output layer.
+# Much of that cancels, and pencil and paper find one formula for each of the two ways. We have seen
+# them: logits_gradient and standardize_backward. Now the whole way. C are the embeddings, W1 the
+# hidden layer's weights, gamma and beta batch norm's weight and bias, W2 and b2 the output layer's.
 def gradients_by_hand(model, contexts, targets, closed=True):
-    """What backpropagate does, by hand: in steps, or closed, with the two formulas."""
-    params, n = model.parameters(), len(contexts)
-    C, W1, gamma, beta, W2, b2 = [p.data for p in params]
-    joined = [[v for i in ids for v in C[i]] for ids in contexts]              # (N, T * n_embd)
-    before_norm = inner(joined, transpose(W1))                                 # (N, n_hidden)
-    norms = [norm_by_hand(column) for column in transpose(before_norm)]        # n_hidden of them
-    normed = transpose([s.normed for s in norms])                              # (N, n_hidden)
-    hidden = [[math.tanh(v * g + b) for v, g, b in zip(row, gamma, beta)] for row in normed]
-    logits = [add(row, b2) for row in inner(hidden, transpose(W2))]            # (N, vocab_size)
-    losses = [loss_by_hand(*pair) for pair in zip(logits, targets)]            # N of them
+    """What backpropagate does, by hand: the two longest ways closed, in a formula each, or not."""
+    loss = cross_entropy(model(contexts), targets).data
+    _, joined, sums, _, hidden, logits = [out.data for out in model.outs]
+    C, W1, gamma, _, W2, _ = [p.data for p in model.parameters()]
+    norms = [norm_by_hand(column) for column in transpose(sums)]
+    n, m = len(targets), len(C[0])
 
     if closed:
         d_logits = logits_gradient([log_softmax(row) for row in logits], targets)
     else:
-        d_logits = [loss_back_by_hand(s, 1 / n).logits for s in losses]        # a mean: 1 / N
-    d_W2 = inner(transpose(hidden), transpose(d_logits))                       # hidden.T @ d_logits
-    d_b2 = list(map(sum, transpose(d_logits)))                                 # copied to each row
-    d_hidden = inner(d_logits, W2)                                             # d_logits @ W2.T
+        d_logits = [loss_by_hand(*pair, 1 / n) for pair in zip(logits, targets)]  # a mean: 1 / N
+    d_W2 = inner(transpose(hidden), transpose(d_logits))  # hidden.T @ d_logits
+    d_b2 = list(map(sum, transpose(d_logits)))            # used in each row
+    d_hidden = inner(d_logits, W2)                        # d_logits @ W2.T
     d_preact = [[g * (1 - t * t) for g, t in zip(*rows)] for rows in zip(d_hidden, hidden)]
-    columns = transpose(d_preact)                                              # (n_hidden, N)
+    columns = transpose(d_preact)                         # (n_hidden, N), a neuron a row
     d_gamma = [dot(column, s.normed) for column, s in zip(columns, norms)]
     d_beta = list(map(sum, columns))
-    d_norms = [[g * d for d in column] for column, g in zip(columns, gamma)]   # (n_hidden, N)
+    d_normed = [[g * v for g in column] for column, v in zip(columns, gamma)]
     if closed:
-        d_sums = [standardize_backward(d, s.normed, s.scale) for d, s in zip(d_norms, norms)]
+        d_sums = [standardize_backward(d, s.normed, s.scale) for d, s in zip(d_normed, norms)]
     else:
-        d_sums = [norm_back_by_hand(s, d).values for d, s in zip(d_norms, norms)]
-    d_W1 = inner(transpose(joined), d_sums)                                    # joined.T @ ...
-    d_joined = inner(transpose(d_sums), W1)                                    # (N, T * n_embd)
-    m = len(C[0])
+        d_sums = [norm_back_by_hand(s, d).values for d, s in zip(d_normed, norms)]
+    d_W1 = inner(transpose(joined), d_sums)
+    d_joined = inner(transpose(d_sums), W1)               # (N, T * n_embd)
     d_C = [[0.0] * m for _ in C]
     for ids, row in zip(contexts, d_joined):
-        for t, i in enumerate(ids):                                            # copied to each place
+        for t, i in enumerate(ids):                       # a row of C is used wherever its id is
             d_C[i] = add(d_C[i], row[t * m:(t + 1) * m])
-    for p, p.grad in zip(params, (d_C, d_W1, d_gamma, d_beta, d_W2, d_b2)):
-        pass
-    norm = next(layer for layer in model.layers if isinstance(layer, BatchNorm1d))
-    norm.remember([s.mean for s in norms], [s.variance for s in norms], n)
-    return sum([s.loss for s in losses]) / n
+    for p, grad in zip(model.parameters(), (d_C, d_W1, d_gamma, d_beta, d_W2, d_b2)):
+        p.grad = grad
+    return loss
 
 
 def check_by_hand(options, examples):
     """Prints how far gradients by hand are off those of .backward(), for each parameter."""
-    model, grads = build(options), []
-    batch = list(zip(*examples[:32]))
-    for way in (backpropagate, gradients_by_hand,
-                lambda *args: gradients_by_hand(*args, closed=False)):
-        way(model, *batch)
+    batch, model, grads = list(zip(*examples[:32])), build(options), []
+    in_steps = lambda *args: gradients_by_hand(*args, closed=False)
+    for gradients in (backpropagate, in_steps, gradients_by_hand):
+        gradients(model, *batch)
         grads.append([numbers_of(p.grad) for p in model.parameters()])
-    print("\ngradients by hand   largest   off in steps   off in closed form")
-    for name, right, closed, steps in zip("C W1 gamma beta W2 b2".split(), *grads):
-        off = [max(abs(a - b) for a, b in zip(right, other)) for other in (steps, closed)]
-        print(f"{name:15}{max(map(abs, right)):12.2g}{off[0]:15.1e}{off[1]:21.1e}")
+    print("\n        largest gradient   by hand off by   in closed form by")
+    for name, right, *others in zip("C W1 gamma beta W2 b2".split(), *grads):
+        off = [max(abs(a - b) for a, b in zip(right, other)) for other in others]
+        print(f"d_{name:6}{max(map(abs, right)):16.2g}{off[0]:17.1e}{off[1]:20.1e}")
 
 
 # %% 10. What was learned
@@ -803,10 +761,11 @@ def sample(model, boundary, block_size, rng, max_new_tokens=50):
     return ids[block_size:]
 
 
-def nearest(rows, i, n):
-    """The ids of the n rows that are closest to row i, the closest first."""
-    others = [j for j in range(len(rows)) if j != i]
-    return sorted(others, key=lambda j: math.dist(rows[i], rows[j]))[:n]
+def show_neighbours(rows, characters):
+    """Prints for each character those whose rows are closest to its row, the closest first."""
+    for i, row in enumerate(rows):
+        near = sorted(range(len(rows)), key=lambda j: math.dist(row, rows[j]))[1:6]
+        print(characters[i], " ", *[characters[j] for j in near], end="    " if (i + 1) % 5 else "\n")
 
 
 # You can stop here: what follows reads options.
@@ -814,8 +773,13 @@ def nearest(rows, i, n):
 # %% 11. The command line
 # Nothing below is about networks. The longer the run, the smaller the learning rate that does best.
 SETTINGS = """\
+--test        flag              False    evaluate on the test split too
+--find-lr     flag              False    try learning rates from 0.001 to 10, no more
+--diagnose    flag              False    show each layer at the first step and halfway
+--by-hand     flag              False    train with gradients by hand, after a check
+--sweep       int               None     train so many random settings briefly, no more
 --data        str               None     UTF-8 text, a document a line, in place of names.txt
---documents   int               None     train only on so many documents
+--documents   int               None     documents to train on; all of 80%
 --steps       int               7000     training steps
 --batch-size  int               32       examples a step
 --lr          float             None     learning rate at first: 0.4, or 0.1 from 50000 steps on
@@ -824,27 +788,21 @@ SETTINGS = """\
 --n-embd      int               12       numbers an embedding
 --n-hidden    int               64       neurons a hidden layer
 --n-layer     int               1        hidden layers
---activation  tanh|relu         tanh     what bends the hidden layers' outputs
+--activation  tanh|relu         tanh     what bends their outputs
 --init        kaiming|naive     kaiming  spread of first weights: by number of inputs, or 1
 --norm        batch|layer|none  batch    what keeps the hidden layers' sums in bounds
---samples     int               20       texts to invent
---sweep       int               None     train so many random settings, briefly, and nothing else"""
-FLAGS = """\
---test      evaluate on the test split too
---find-lr   try learning rates from 0.001 to 10, and nothing else
---diagnose  show each layer, before training and in its middle
---by-hand   train with gradients by hand, after a check"""
+--samples     int               20       texts to invent"""
 MAY_BE_0 = "steps seed samples test find_lr diagnose by_hand".split()
 
 
 def read_options(argv):
     """The options, as attributes. Raises InputError for a number out of range."""
     parser = argparse.ArgumentParser(usage="mlp.py [options]")
-    for row in FLAGS.splitlines():
-        name, phrase = row.split(maxsplit=1)
-        parser.add_argument(name, action="store_true", help=phrase)
     for row in SETTINGS.splitlines():
         name, kind, default, phrase = row.split(maxsplit=3)
+        if kind == "flag":
+            parser.add_argument(name, action="store_true", help=phrase)
+            continue
         choices = kind.split("|") if "|" in kind else None
         kind = {"int": int, "float": float}.get(kind, str)
         parser.add_argument(name, type=kind, help=f"{phrase} (default: {default})", choices=choices,
@@ -854,7 +812,7 @@ def read_options(argv):
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
             raise InputError(f"{name}: {value} is out of range")
     if args.by_hand and (args.n_layer, args.norm, args.activation) != (1, "batch", "tanh"):
-        raise InputError("by_hand: only with n_layer 1, norm batch and activation tanh")
+        raise InputError("--by-hand is for --n-layer 1 --norm batch --activation tanh")
     args.lr = args.lr or (0.4 if args.steps < 50000 else 0.1)
     return args
 
@@ -865,29 +823,26 @@ def main(argv=None):
     path = args.data or Path(__file__).with_name("names.txt")
     lines = [line for line in read_lines(path) if line]
     characters = "".join(sorted(set("".join(lines)))) + "·"
-    args.vocab_size, boundary = len(characters), len(characters) - 1
-    splits = make_splits([[characters.index(char) for char in line] for line in lines], boundary,
-                         args.seed)
-    text = lambda ids: "".join(characters[i] for i in ids)
-    parts = {name: examples_of(documents[:args.documents] if name == "train" else documents,
-                               args.block_size) for name, documents in splits.items()}
-    examples, brief = parts["train"], changed(args, steps=min(1000, args.steps // 10))
+    boundary, args.vocab_size = len(characters) - 1, len(characters)
+    documents = [[characters.index(char) for char in line] for line in lines]
+    splits = make_splits(documents, boundary, args.seed)
+    examples = examples_of(splits["train"][:args.documents], args.block_size)
+    brief, rng = changed(args, steps=min(1000, args.steps // 10)), random.Random(args.seed)
     if args.find_lr:
         return find_lr(args, examples, max(40, brief.steps))
     if args.sweep:
-        rng = random.Random(args.seed)
         best = compare(brief, splits, [random_change(rng) for _ in range(args.sweep)])
-        return print("lowest dev loss:", best, sep="\n")
+        return print("the lowest dev loss:", best, sep="\n")
     show_first_losses(args, examples)
     if args.by_hand:
         check_by_hand(args, examples)
     elif not args.diagnose:
+        print(f"\ntoo small a network, too little data: {brief.steps} steps each")
         compare(brief, splits, [{}, {"n_hidden": 2}, {"documents": 100}])
-    model, rng, losses = build(args), random.Random(args.seed), []
-    n = sum(math.prod(p.shape) for p in model.parameters())
-    print(f"\n{len(lines)} documents, {len(examples)} examples to train on, {n} parameters")
+    model, losses, begun = build(args), [], time.monotonic()
+    print(f"\n{len(examples)} examples, {size_of(model)} parameters")
     gradients = gradients_by_hand if args.by_hand else backpropagate
-    rates, begun = decay(args.lr, args.steps), time.monotonic()
+    rates = decay(args.lr, args.steps)
     try:
         for loss in train(model, examples, rates, args.batch_size, args.seed, gradients):
             if args.diagnose and len(losses) in (0, args.steps // 2):
@@ -902,17 +857,16 @@ def main(argv=None):
                 print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
+    splits["train"] = splits["train"][:args.documents]
     for name in ("train", "dev", "test")[:2 + args.test]:
-        print(f"{name} loss {evaluate(model, parts[name]):.4f}", flush=True)
+        loss = evaluate(model, examples_of(splits[name], args.block_size))
+        print(f"{name} loss {loss:.4f}", flush=True)
     print("\nsamples (* is one of the documents)")
     for _ in range(args.samples):
         ids = sample(model, boundary, args.block_size, rng)
-        print(text(ids) + " *" * (text(ids) in lines))
+        print("".join(characters[i] for i in ids) + " *" * (ids in documents))
     print("\nthe closest to each token, by their embeddings")
-    rows = model.layers[0].weight.data
-    entries = [f"{text([i])}  {' '.join(text(nearest(rows, i, 5)))}" for i in range(len(rows))]
-    for i in range(0, len(entries), 5):
-        print("    ".join(entries[i:i + 5]))
+    show_neighbours(model.layers[0].weight.data, characters)
 
 
 if __name__ == "__main__":
