@@ -179,12 +179,13 @@ def normal(n, m, std, rng):
 
 
 class Module:
-    """What layers, objects that hold parameters, share. Called on a Tensor, they give a Tensor."""
-    training = True  # False while evaluating; section 6 has a layer that then works differently
+    """A layer, perhaps of layers. Called on a Tensor (the first one on contexts), it gives another."""
+    layers, training = (), True  # training is False while evaluating, see section 6
 
     def parameters(self):
         """The tensors that training changes, in a list."""
-        return [value for value in vars(self).values() if isinstance(value, Tensor)]
+        own = [value for value in vars(self).values() if isinstance(value, Tensor)]
+        return own + [p for layer in self.layers for p in layer.parameters()]
 
 
 class Embedding(Module):
@@ -280,10 +281,6 @@ class Sequential(Module):
             self.outs.append(x)
         return x
 
-    def parameters(self):
-        """Those of the layers, in their order."""
-        return [p for layer in self.layers for p in layer.parameters()]
-
     def train(self, mode=True):
         """Tell the layers that they are in training, or are not."""
         for layer in self.layers:
@@ -369,81 +366,81 @@ def flat_share(layer, rows):
 EPS = 1e-5  # keeps equal numbers, of variance 0, from dividing by 0
 
 
-def standardize(values):
-    """A list of numbers brought to mean 0 and variance 1, the scale that they were multiplied by
-    (1 over their standard deviation), and their mean and variance before."""
+def standardize(values, known=None):
+    """values (n) brought to mean 0 and variance 1, the way back, and their mean and variance; or by
+    another mean and variance, if known."""
     n = len(values)
-    mean = sum(values) / n
+    mean, variance = known or (sum(values) / n, None)
     centred = [v - mean for v in values]
-    variance = dot(centred, centred) / n
+    if not known:
+        variance = dot(centred, centred) / n
     scale = 1 / math.sqrt(variance + EPS)
-    return [v * scale for v in centred], scale, mean, variance
+    normed = [v * scale for v in centred]
 
-
-# exercise 3.5: the gradient of batch norm
-def standardize_backward(grad, normed, scale):
-    """grad (n), of what standardize gave (normed, scale) -> the gradient of its values (n).
-    Adding a constant to all values, or stretching them, leaves normed as it was: in these two
-    directions the gradient is 0. So subtract from grad its mean, and its part along normed, which
-    is normed times the mean of their products; and multiply by scale."""
-    n = len(grad)
-    shift, stretch = sum(grad) / n, dot(grad, normed) / n
-    return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
+    # exercise 3.5: the gradient of batch norm
+    def backward(grad):
+        """grad (n), of normed -> the gradient of values (n).
+        If known, each is just multiplied by scale. Else: adding a constant to all values, or
+        stretching them, leaves normed as it was, so in these two directions the gradient is 0.
+        Subtract from grad its mean, and its part along normed, which is normed times the mean of
+        their products; then multiply by scale. Ioffe and Szegedy 2015, section 3."""
+        shift, stretch = (0.0, 0.0) if known else (sum(grad) / n, dot(grad, normed) / n)
+        return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
+    return normed, backward, mean, variance
 
 
 class LayerNorm(Module):
     """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n).
     Ba et al. 2016, "Layer Normalization". Raises ValueError if x does not fit."""
+    turn = staticmethod(list)  # what is standardized: the rows as they are
+
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
-    def normalise(self, rows):
-        """The rows normalised, and a function from their gradient to that of rows."""
-        normed, scales, _, _ = zip(*map(standardize, rows))
-        return normed, lambda grad: list(map(standardize_backward, grad, normed, scales))
+    def standardize_all(self, lines):
+        """What standardize gives for each of the lines."""
+        return list(map(standardize, lines))
 
     def __call__(self, x):
-        normed, normalise_backward = self.normalise(x.data)
         weight, bias = self.weight.data, self.bias.data
+        lines, backwards, _, _ = zip(*self.standardize_all(self.turn(x.data)))
+        normed = self.turn(lines)
         out = [[v * w + b for v, w, b in zip(row, weight, bias, strict=True)] for row in normed]
 
         def backward(grad):
             columns = transpose(grad)
-            d_weight = [dot(*pair) for pair in zip(columns, transpose(normed))]
-            d_normed = [[g * w for g, w in zip(row, weight)] for row in grad]
-            return normalise_backward(d_normed), d_weight, list(map(sum, columns))
+            d_weight = list(map(dot, columns, transpose(normed)))
+            d_lines = self.turn([[g * w for g, w in zip(row, weight)] for row in grad])
+            d_x = self.turn([back(line) for back, line in zip(backwards, d_lines)])
+            return d_x, d_weight, list(map(sum, columns))
         return Tensor(out, (x, self.weight, self.bias), backward)
 
 
 class BatchNorm1d(LayerNorm):
-    """Each column of (N, n), over the batch, to mean 0 and variance 1, or, out of training, by the
-    running statistics; then times weight, plus bias. Ioffe and Szegedy 2015, "Batch Normalization".
-    The running statistics are the plain average of the first 100 batches; then each new one counts
-    1%. Raises InputError for training on a batch of 1."""
+    """Layer norm turned on its side: each column of (N, n), over the batch; out of training by the
+    running statistics. Ioffe and Szegedy 2015, "Batch Normalization". These are the plain average
+    of the first 100 batches; then each new one counts 1%. Raises InputError for a batch of 1."""
+    turn = staticmethod(transpose)
+
     def __init__(self, n):
         super().__init__(n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
-    def normalise(self, rows):
-        """As of layer norm, but turned on its side."""
-        n, columns = len(rows), transpose(rows)
+    def standardize_all(self, lines):
+        """What standardize gives for each of the columns."""
         if not self.training:
-            scales = [1 / math.sqrt(variance + EPS) for variance in self.running_var]
-            normed = [[(v - mean) * scale for v in column] for column, mean, scale in zip(
-                columns, self.running_mean, scales, strict=True)]
-            return transpose(normed), lambda grad: [[g * s for g, s in zip(row, scales)]
-                                                    for row in grad]
+            known = zip(self.running_mean, self.running_var)
+            return [standardize(*pair) for pair in zip(lines, known, strict=True)]
+        n, results = len(lines[0]), super().standardize_all(lines)
         if n == 1:
             raise InputError("batch norm cannot train on a batch of 1: it has no variance")
-        normed, scales, means, variances = zip(*map(standardize, columns))
         self.num_batches_tracked += 1
         new = max(0.01, 1 / self.num_batches_tracked)
-        for c, (mean, variance) in enumerate(zip(means, variances)):
+        for c, (_, _, mean, variance) in enumerate(results):
             self.running_mean[c] += new * (mean - self.running_mean[c])
             # around its own mean, a batch varies by (n - 1) / n of the true variance, on average
             self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-        return transpose(normed), lambda grad: transpose(list(
-            map(standardize_backward, transpose(grad), normed, scales)))
+        return results
 
 
 def build(options):
@@ -480,8 +477,7 @@ def show_first_losses(options, examples):
     for init, norm in itertools.product(("naive", "kaiming"), ("none", "batch")):
         model = build(changed(options, init=init, norm=norm))
         loss = cross_entropy(model(contexts), targets).data
-        bend = 3 if norm == "none" else 4
-        flat = flat_share(model.layers[bend], model.outs[bend].data)
+        flat = flat_share(model.layers[-2], model.outs[-2].data)  # of the last hidden layer
         print(f"--init {init:7} --norm {norm:5}{loss:14.3f}{flat:10.1%}")
 
 
@@ -655,72 +651,57 @@ def diagnose(model, batch, lr):
 # number that is used in several places gets the sum of the gradients from all of them. And a sum
 # hands its gradient on to each of its terms. d_x is d loss / d x. First, the two longest ways.
 def loss_by_hand(logits, target, d_loss):
-    """The gradient of the logits of an example (vocab_size) from that of its loss, in steps."""
+    """d_loss, of the loss of an example -> the gradient of its logits (vocab_size)."""
     top = max(logits)
     counts = [math.exp(v - top) for v in logits]
     total = sum(counts)
     # The loss is log(total) - (logits[target] - top). Now back:
     d_total = d_loss / total                   # log' x = 1 / x
-    d_shifted = [d_total * c for c in counts]  # a sum; and exp' = exp
-    d_shifted[target] -= d_loss                # used twice
-    return d_shifted                           # d_top, minus their sum, is 0, but for rounding
-
-
-def norm_by_hand(values):
-    """The steps of batch norm for one neuron, from its sums over the batch (N), under their names."""
-    n, s = len(values), SimpleNamespace(values=values)
-    s.mean = sum(values) / n
-    s.centred = [v - s.mean for v in values]      # (N)
-    s.squares = [v * v for v in s.centred]        # (N)
-    s.variance = sum(s.squares) / n
-    s.scale = (s.variance + EPS) ** -0.5
-    s.normed = [v * s.scale for v in s.centred]   # (N)
-    return s
+    d_logits = [d_total * c for c in counts]   # total is a sum; exp' = exp
+    d_logits[target] -= d_loss                 # used twice
+    return d_logits                            # d_top, minus their sum, is 0 but for rounding
 
 
 # exercise 3.6: batch norm backward, step by step
-def norm_back_by_hand(s, d_normed):
-    """d_normed (N), s as norm_by_hand gives it -> d, with the gradients d.scale, d.variance,
-    d.squares, d.centred, d.mean and d.values of its steps, each in the shape of its step."""
-    n, d = len(d_normed), SimpleNamespace()
-    d.scale = dot(d_normed, s.centred)            # multiplied by each of them
-    d.variance = -0.5 * d.scale * s.scale ** 3    # (x^-1/2)' = -1/2 x^-3/2
-    d.squares = [d.variance / n] * n              # a sum, divided by n
-    d.centred = [g * s.scale + 2 * v * q          # used twice; (x^2)' = 2 x
-                 for g, v, q in zip(d_normed, s.centred, d.squares)]
-    d.mean = -sum(d.centred)                      # subtracted from each value
-    d.values = [g + d.mean / n for g in d.centred]
-    return d
+def norm_by_hand(values, gamma, d_out):
+    """d_out (N), of batch norm's outputs gamma * normed + beta for one neuron, whose sums over the
+    batch are values (N) -> the gradients of values (N), gamma and beta."""
+    n = len(values)
+    mean = sum(values) / n
+    centred = [v - mean for v in values]
+    squares = [v * v for v in centred]
+    variance = sum(squares) / n
+    scale = (variance + EPS) ** -0.5
+    normed = [v * scale for v in centred]
+    # And back:
+    d_beta = sum(d_out)                            # used in every output
+    d_gamma = dot(d_out, normed)
+    d_normed = [g * gamma for g in d_out]
+    d_scale = dot(d_normed, centred)               # multiplied by each of them
+    d_variance = -0.5 * d_scale * scale ** 3       # (x^-1/2)' = -1/2 x^-3/2
+    d_square = d_variance / n                      # a sum, divided by n: the same for each
+    d_centred = [g * scale + 2 * v * d_square      # used twice; (x^2)' = 2 x
+                 for g, v in zip(d_normed, centred)]
+    d_mean = -sum(d_centred)                       # subtracted from each value
+    return [g + d_mean / n for g in d_centred], d_gamma, d_beta
 
 
-# Much of that cancels, and pencil and paper find one formula for each of the two ways. We have seen
-# them: logits_gradient and standardize_backward. Now the whole way. C are the embeddings, W1 the
-# hidden layer's weights, gamma and beta batch norm's weight and bias, W2 and b2 the output layer's.
-def gradients_by_hand(model, contexts, targets, closed=True):
-    """What backpropagate does, by hand: the two longest ways closed, in a formula each, or not."""
+# Now the whole way. C are the embeddings, W1 the hidden layer's weights, gamma and beta batch
+# norm's weight and bias, W2 and b2 the output layer's.
+def gradients_by_hand(model, contexts, targets):
+    """What backpropagate does, by hand."""
     loss = cross_entropy(model(contexts), targets).data
     _, joined, sums, _, hidden, logits = [out.data for out in model.outs]
     C, W1, gamma, _, W2, _ = [p.data for p in model.parameters()]
-    norms = [norm_by_hand(column) for column in transpose(sums)]
     n, m = len(targets), len(C[0])
-
-    if closed:
-        d_logits = logits_gradient([log_softmax(row) for row in logits], targets)
-    else:
-        d_logits = [loss_by_hand(*pair, 1 / n) for pair in zip(logits, targets)]  # a mean: 1 / N
+    d_logits = [loss_by_hand(*pair, 1 / n) for pair in zip(logits, targets)]  # loss: a mean
     d_W2 = inner(transpose(hidden), transpose(d_logits))  # hidden.T @ d_logits
     d_b2 = list(map(sum, transpose(d_logits)))            # used in each row
     d_hidden = inner(d_logits, W2)                        # d_logits @ W2.T
-    d_preact = [[g * (1 - t * t) for g, t in zip(*rows)] for rows in zip(d_hidden, hidden)]
-    columns = transpose(d_preact)                         # (n_hidden, N), a neuron a row
-    d_gamma = [dot(column, s.normed) for column, s in zip(columns, norms)]
-    d_beta = list(map(sum, columns))
-    d_normed = [[g * v for g in column] for column, v in zip(columns, gamma)]
-    if closed:
-        d_sums = [standardize_backward(d, s.normed, s.scale) for d, s in zip(d_normed, norms)]
-    else:
-        d_sums = [norm_back_by_hand(s, d).values for d, s in zip(d_normed, norms)]
-    d_W1 = inner(transpose(joined), d_sums)
+    d_out = [[g * (1 - t * t) for g, t in zip(*rows)] for rows in zip(d_hidden, hidden)]
+    d_sums, d_gamma, d_beta = map(list, zip(*map(norm_by_hand, transpose(sums), gamma,
+                                                 transpose(d_out))))
+    d_W1 = inner(transpose(joined), d_sums)               # d_sums: (n_hidden, N), a neuron a row
     d_joined = inner(transpose(d_sums), W1)               # (N, T * n_embd)
     d_C = [[0.0] * m for _ in C]
     for ids, row in zip(contexts, d_joined):
@@ -731,17 +712,17 @@ def gradients_by_hand(model, contexts, targets, closed=True):
     return loss
 
 
+# Much of the two long ways cancels: pencil and paper find one formula for each. They are what
+# .backward() uses, in logits_gradient and standardize. The table compares.
 def check_by_hand(options, examples):
     """Prints how far gradients by hand are off those of .backward(), for each parameter."""
     batch, model, grads = list(zip(*examples[:32])), build(options), []
-    in_steps = lambda *args: gradients_by_hand(*args, closed=False)
-    for gradients in (backpropagate, in_steps, gradients_by_hand):
+    for gradients in (backpropagate, gradients_by_hand):
         gradients(model, *batch)
         grads.append([numbers_of(p.grad) for p in model.parameters()])
-    print("\n        largest gradient   by hand off by   in closed form by")
-    for name, right, *others in zip("C W1 gamma beta W2 b2".split(), *grads):
-        off = [max(abs(a - b) for a, b in zip(right, other)) for other in others]
-        print(f"d_{name:6}{max(map(abs, right)):16.2g}{off[0]:17.1e}{off[1]:20.1e}")
+    print("\n        largest gradient   by hand off by")
+    for name, a, b in zip("C W1 gamma beta W2 b2".split(), *grads):
+        print(f"d_{name:6}{max(map(abs, a)):16.2g}{math.dist(a, b):17.1e}")
 
 
 # %% 10. What was learned
