@@ -155,9 +155,6 @@ def dot(p, q):
 if sys.implementation.name == "cpython":
     dot = getattr(math, "sumprod", dot)
 
-    def transpose(rows):
-        return [list(column) for column in zip(*rows)]
-
     def inner(a, b):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
@@ -245,34 +242,35 @@ class Linear(Module):
         return Tensor(out, (x, *self.parameters()), backward)
 
 
+def elementwise(x, f, slope):
+    """f of each number of x (N, m): a Tensor. slope(y) is the derivative of f where f gives y."""
+    out = [[f(v) for v in row] for row in x.data]
+
+    def backward(grad):
+        return ([[g * slope(y) for g, y in zip(*rows)] for rows in zip(grad, out)],)
+    return Tensor(out, (x,), backward)
+
+
 class Tanh(Module):
-    """Bends any number to between -1 and 1: (N, m) -> (N, m)."""
+    """Bends any number to between -1 and 1."""
     gain = 5 / 3  # for first weights after it, see section 5
 
     def __call__(self, x):
-        out = [[math.tanh(v) for v in row] for row in x.data]
-
-        def backward(grad):  # tanh' = 1 - tanh^2
-            return ([[g * (1 - t * t) for g, t in zip(*rows)] for rows in zip(grad, out)],)
-        return Tensor(out, (x,), backward)
+        return elementwise(x, math.tanh, lambda y: 1 - y * y)
 
 
 class ReLU(Module):
-    """Makes negative numbers 0: (N, m) -> (N, m)."""
+    """Makes negative numbers 0."""
     gain = math.sqrt(2)
 
     def __call__(self, x):
-        out = [[0.0 if v < 0 else v for v in row] for row in x.data]  # nan stays what it is
-
-        def backward(grad):
-            return ([[g if v > 0 else 0.0 for g, v in zip(*rows)] for rows in zip(grad, out)],)
-        return Tensor(out, (x,), backward)
+        return elementwise(x, lambda v: 0.0 if v < 0 else v, lambda y: 1.0 if y > 0 else 0.0)
 
 
 class Sequential(Module):
     """Layers, each of which works on what the one before it gave. What they gave is kept in outs."""
     def __init__(self, layers):
-        self.layers, self.outs = layers, []
+        self.layers = layers
 
     def __call__(self, x):
         self.outs = []
@@ -308,18 +306,6 @@ def log_softmax(row):
     return [v - log_sum for v in row]
 
 
-# exercise 3.4: the gradient of softmax and loss
-def logits_gradient(log_probs, targets, grad=1.0):
-    """The gradient of logits (N, vocab_size), where log_probs holds log p for each of them:
-    grad * p / N, and grad * (p - 1) / N at the target. What did not come is pushed down by as much
-    as it was believed in, and what came is pushed up by all that."""
-    n = len(targets)
-    d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
-    for row, target in zip(d_logits, targets, strict=True):
-        row[target] -= grad / n
-    return d_logits
-
-
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (N, vocab_size), N ids -> nats a token.
     Raises ValueError for a target out of range."""
@@ -328,7 +314,17 @@ def cross_entropy(logits, targets):
         raise ValueError(f"targets {targets} are not all below {vocab_size}")
     log_probs = [log_softmax(row) for row in logits.data]
     loss = -sum(row[target] for row, target in zip(log_probs, targets, strict=True)) / n
-    return Tensor(loss, (logits,), lambda grad: (logits_gradient(log_probs, targets, grad),))
+
+    # exercise 3.4: the gradient of softmax and loss
+    def backward(grad):
+        """grad, a number -> a tuple with the gradient of the logits (N, vocab_size): grad * p / N,
+        and grad * (p - 1) / N at the target; log_probs holds log p. What did not come is pushed
+        down by as much as it was believed in, and what came is pushed up by all that."""
+        d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
+        for row, target in zip(d_logits, targets):
+            row[target] -= grad / n
+        return (d_logits,)
+    return Tensor(loss, (logits,), backward)
 
 
 # %% 5. Initialisation
@@ -370,10 +366,9 @@ def standardize(values, known=None):
     """values (n) brought to mean 0 and variance 1, the way back, and their mean and variance; or by
     another mean and variance, if known."""
     n = len(values)
-    mean, variance = known or (sum(values) / n, None)
+    mean = known[0] if known else sum(values) / n
     centred = [v - mean for v in values]
-    if not known:
-        variance = dot(centred, centred) / n
+    variance = known[1] if known else dot(centred, centred) / n
     scale = 1 / math.sqrt(variance + EPS)
     normed = [v * scale for v in centred]
 
@@ -429,8 +424,7 @@ class BatchNorm1d(LayerNorm):
     def standardize_all(self, lines):
         """What standardize gives for each of the columns."""
         if not self.training:
-            known = zip(self.running_mean, self.running_var)
-            return [standardize(*pair) for pair in zip(lines, known, strict=True)]
+            return list(map(standardize, lines, zip(self.running_mean, self.running_var)))
         n, results = len(lines[0]), super().standardize_all(lines)
         if n == 1:
             raise InputError("batch norm cannot train on a batch of 1: it has no variance")
@@ -508,14 +502,14 @@ def decay(peak, steps):
     return [peak * (steps - step) / steps for step in range(steps)]
 
 
-def train(model, examples, rates, batch_size, seed, gradients=backpropagate):
+def train(model, examples, rates, options, gradients=backpropagate):
     """A training step for each learning rate in rates, yielding the loss it began with, in nats.
-    A batch is drawn at random, so that an example may come again before others had their turn.
+    Of options it takes seed and batch_size: so many examples, drawn at random, one perhaps twice.
     Raises InputError if a loss is no number. Section 9 has other gradients."""
-    rng = random.Random(seed)
+    rng = random.Random(options.seed)
     model.train()
     for lr in rates:
-        contexts, targets = zip(*rng.choices(examples, k=batch_size))
+        contexts, targets = zip(*rng.choices(examples, k=options.batch_size))
         loss = gradients(model, contexts, targets)
         if not math.isfinite(loss):
             raise InputError("the loss is no number: the steps, lr, were too large")
@@ -525,18 +519,13 @@ def train(model, examples, rates, batch_size, seed, gradients=backpropagate):
 
 
 def evaluate(model, examples, batch_size=256):
-    """The mean loss over all examples, in nats a token. Each different context is seen once."""
+    """The mean loss over all examples, in nats a token. The model sees each context only once."""
     model.eval()
-    targets_of, total = {}, 0.0
-    for context, target in examples:
-        targets_of.setdefault(context, []).append(target)
-    contexts = list(targets_of)
+    contexts, log_probs = list(dict(examples)), {}
     for start in range(0, len(contexts), batch_size):
         batch = contexts[start:start + batch_size]
-        for context, logits in zip(batch, model(batch).data):
-            log_probs = log_softmax(logits)
-            total -= sum([log_probs[target] for target in targets_of[context]])
-    return total / len(examples)
+        log_probs.update(zip(batch, map(log_softmax, model(batch).data)))
+    return -sum(log_probs[context][target] for context, target in examples) / len(examples)
 
 
 # Which learning rate? Try many in one short run, each step with a larger one than the last, and see
@@ -545,15 +534,14 @@ def evaluate(model, examples, batch_size=256):
 def find_lr(options, examples, steps):
     """Prints the mean loss of each 40th of the steps, with learning rates from 0.001 to 10."""
     rates = [0.001 * 10000 ** (step / steps) for step in range(steps)]
-    losses, means, size = [], [], math.ceil(steps / 40)
-    training = train(build(options), examples, rates, options.batch_size, options.seed)
+    losses, means, size = [], [], steps // 40
     try:
-        for rate, loss in zip(rates, training):
+        for rate, loss in zip(rates, train(build(options), examples, rates, options)):
             losses.append(loss)
-            if len(losses) % size == 0:
-                mean = sum(losses[-size:]) / size
+            if len(losses) == size:
+                mean, losses = sum(losses) / size, []
                 means.append((mean, rate))
-                print(f"--lr {rate:<#8.2g}{mean:10.4f} |{' ' * round(min(9 * mean, 50))}*", flush=True)
+                print(f"--lr {rate:<#8.2g}{mean:9.4f} |{' ' * round(min(9 * mean, 50))}*")
     except InputError as error:
         print(f"--lr {rate:<#8.2g}{error}")
     print(f"the loss was lowest near --lr {min(means)[1]:.2g}")
@@ -565,37 +553,31 @@ def find_lr(options, examples, steps):
 # than a grid: some choices matter little, and on a grid of 3 values each, 27 runs try no more than
 # 3 learning rates. Bergstra and Bengio 2012, "Random Search for Hyper-Parameter Optimization".
 def compare(options, splits, changes):
-    """Trains a network for each of the changes to the options, dicts, prints train and dev loss and
-    the number of parameters, and returns the line with the lowest dev loss."""
+    """Trains a network for each of the changes to the options, dicts, prints what loss that gives,
+    and returns the line with the lowest dev loss."""
     lines = []
     for change in changes:
         o, losses = changed(options, **change), [math.inf, math.inf]
-        model, documents = build(o), (splits["train"][:o.documents], splits["dev"])
-        parts = [examples_of(part, o.block_size) for part in documents]
+        parts = [examples_of(documents, o.block_size)
+                 for documents in (splits["train"][:o.documents], splits["dev"])]
+        model = build(o)
         try:
-            list(train(model, parts[0], decay(o.lr, o.steps), o.batch_size, o.seed))
-            losses = [evaluate(model, part) for part in parts]
+            list(train(model, parts[0], decay(o.lr, o.steps), o))
+            losses = [evaluate(model, examples) for examples in parts]
         except InputError:  # it diverged
             pass
         words = [f"--{name.replace('_', '-')} {value}" for name, value in change.items()]
-        lines.append((losses[1], f"train {losses[0]:.3f}  dev {losses[1]:.3f}  {size_of(model):5} "
-                                 f"parameters  {' '.join(words)}"))
-        print(lines[-1][1], flush=True)
+        line = f"train {losses[0]:.3f}  dev {losses[1]:.3f}  {' '.join(words)}"
+        lines.append((losses[1], line))
+        print(line, flush=True)
     return min(lines)[1]
-
-
-def size_of(model):
-    """How many numbers training changes."""
-    return sum(math.prod(p.shape) for p in model.parameters())
 
 
 def random_change(rng):
     """A dict of settings. Learning rates differ by factors, so it is the exponent that is drawn."""
-    return {"block_size": rng.randint(2, 8), "n_embd": rng.choice([2, 4, 8, 12, 16, 24]),
-            "n_hidden": rng.choice([16, 32, 64, 96, 128]), "n_layer": rng.choice([1, 1, 2]),
-            "lr": float(f"{10 ** rng.uniform(-2, 0.5):.1g}"),
-            "activation": rng.choice(["tanh", "relu"]),
-            "norm": rng.choice(["batch", "layer", "none"])}
+    return {"block_size": rng.randint(2, 8), "n_embd": rng.choice([4, 8, 12, 16]),
+            "n_hidden": rng.choice([16, 32, 64, 128]), "n_layer": rng.choice([1, 2]),
+            "lr": round(10 ** rng.uniform(-1.5, 0.5), 2), "norm": rng.choice(["batch", "layer"])}
 
 
 # %% 8. Diagnostics
@@ -610,37 +592,34 @@ def numbers_of(data):
     return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
 
 
-def magnitude(values):
-    """How far numbers are from 0: the root of the mean of their squares."""
-    return math.sqrt(dot(values, values) / len(values))
+def spread(values):
+    """The standard deviation of a list of numbers."""
+    return math.sqrt(standardize(values)[3])
 
 
-def histogram(values, width=12):
-    """How many values are in each twelfth of a range around 0, as bars. It ends at the largest, or
-    at three times their magnitude, if that is less."""
-    limit = min(max(map(abs, values)), 3 * magnitude(values)) or 1.0
-    counts = [0] * width
+def histogram(values):
+    """How many values are in each twelfth of a range around 0, as bars: up to the largest, or to
+    three times their spread, if that is less. What lies beyond counts at its ends."""
+    limit, counts = min(max(map(abs, values)), 3 * spread(values)) or 1.0, [0] * 12
     for v in values:
-        if abs(v) <= limit:
-            counts[min(width - 1, int((v / limit + 1) / 2 * width))] += 1
+        counts[max(0, min(11, int(6 * v / limit + 6)))] += 1
     return "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
 
 
 def diagnose(model, batch, lr):
     """Prints how a batch, contexts and targets, goes through the layers and how gradients return.
     The batch becomes part of the running statistics."""
-    print(f"\nlayer     loss {backpropagate(model, *batch):.3f}   mean  spread    flat"
-          "                gradients' spread              update to data")
+    print(f"\nloss {backpropagate(model, *batch):.3f}    spread    flat                "
+          "gradients' spread              update to data")
     for layer, out in zip(model.layers, model.outs):
         values, grads, flat, ratio = numbers_of(out.data), numbers_of(out.grad), "", ""
-        mean = sum(values) / len(values)
         if isinstance(layer, (Tanh, ReLU)):
             flat = f"{flat_share(layer, out.data):.1%}"
         elif isinstance(layer, (Embedding, Linear)):
-            w, g = (magnitude(numbers_of(rows)) for rows in (layer.weight.data, layer.weight.grad))
-            ratio = f"{lr * g / w:.1e}"
-        print(f"{type(layer).__name__:20}{mean:8.3f}{magnitude([v - mean for v in values]):8.3f}"
-              f"{flat:>8}  {histogram(values)}  {magnitude(grads):9.1e}  {histogram(grads)}  {ratio}")
+            w, g = (numbers_of(rows) for rows in (layer.weight.data, layer.weight.grad))
+            ratio = f"{lr * spread(g) / spread(w):.1e}"
+        print(f"{type(layer).__name__:12}{spread(values):8.3f}{flat:>8}  {histogram(values)}  "
+              f"{spread(grads):9.1e}  {histogram(grads)}  {ratio}")
 
 
 # %% 9. Backpropagation by hand
@@ -712,8 +691,8 @@ def gradients_by_hand(model, contexts, targets):
     return loss
 
 
-# Much of the two long ways cancels: pencil and paper find one formula for each. They are what
-# .backward() uses, in logits_gradient and standardize. The table compares.
+# Much of the two long ways cancels: pencil and paper find one formula for each: those of
+# cross_entropy and standardize, which .backward() uses. So this compares the two ways, too.
 def check_by_hand(options, examples):
     """Prints how far gradients by hand are off those of .backward(), for each parameter."""
     batch, model, grads = list(zip(*examples[:32])), build(options), []
@@ -729,16 +708,15 @@ def check_by_hand(options, examples):
 # Texts, drawn token by token: the last block_size tokens are the context for the next. And the
 # embeddings: tokens that are followed by the same kind of thing are of the same use to the network,
 # and training moves them together, though after a short run most are still where chance put them.
-def sample(model, boundary, block_size, rng, max_new_tokens=50):
-    """Draws ids until the boundary, which is left out, or until there are max_new_tokens."""
+def sample(model, boundary, block_size, rng):
+    """Draws ids until the boundary, which is left out, or until there are 50."""
     model.eval()
     ids = [boundary] * block_size
-    while len(ids) < block_size + max_new_tokens:
-        probs = [math.exp(v) for v in log_softmax(model([ids[-block_size:]]).data[0])]
-        token = rng.choices(range(len(probs)), probs)[0]
-        if token == boundary:
-            break
-        ids.append(token)
+    while len(ids) < block_size + 50:
+        log_probs = log_softmax(model([ids[-block_size:]]).data[0])
+        ids += rng.choices(range(len(log_probs)), map(math.exp, log_probs))
+        if ids[-1] == boundary:
+            return ids[block_size:-1]
     return ids[block_size:]
 
 
@@ -746,7 +724,8 @@ def show_neighbours(rows, characters):
     """Prints for each character those whose rows are closest to its row, the closest first."""
     for i, row in enumerate(rows):
         near = sorted(range(len(rows)), key=lambda j: math.dist(row, rows[j]))[1:6]
-        print(characters[i], " ", *[characters[j] for j in near], end="    " if (i + 1) % 5 else "\n")
+        print(f"{characters[i]}  {' '.join(characters[j] for j in near)}",
+              end="\n" if i % 5 == 4 else "    ")
 
 
 # You can stop here: what follows reads options.
@@ -754,10 +733,10 @@ def show_neighbours(rows, characters):
 # %% 11. The command line
 # Nothing below is about networks. The longer the run, the smaller the learning rate that does best.
 SETTINGS = """\
---test        flag              False    evaluate on the test split too
---find-lr     flag              False    try learning rates from 0.001 to 10, no more
---diagnose    flag              False    show each layer at the first step and halfway
---by-hand     flag              False    train with gradients by hand, after a check
+--test        flag              None     evaluate on the test split too
+--find-lr     flag              None     try learning rates from 0.001 to 10, no more
+--diagnose    flag              None     show each layer at the first step and halfway
+--by-hand     flag              None     train with gradients by hand, after a check
 --sweep       int               None     train so many random settings briefly, no more
 --data        str               None     UTF-8 text, a document a line, in place of names.txt
 --documents   int               None     documents to train on; all of 80%
@@ -773,21 +752,19 @@ SETTINGS = """\
 --init        kaiming|naive     kaiming  spread of first weights: by number of inputs, or 1
 --norm        batch|layer|none  batch    what keeps the hidden layers' sums in bounds
 --samples     int               20       texts to invent"""
-MAY_BE_0 = "steps seed samples test find_lr diagnose by_hand".split()
+MAY_BE_0 = "steps seed samples".split()
 
 
 def read_options(argv):
     """The options, as attributes. Raises InputError for a number out of range."""
     parser = argparse.ArgumentParser(usage="mlp.py [options]")
+    kinds = {"flag": {"action": "store_true"}, "str": {}, "int": {"type": int},
+             "float": {"type": float}}
     for row in SETTINGS.splitlines():
         name, kind, default, phrase = row.split(maxsplit=3)
-        if kind == "flag":
-            parser.add_argument(name, action="store_true", help=phrase)
-            continue
-        choices = kind.split("|") if "|" in kind else None
-        kind = {"int": int, "float": float}.get(kind, str)
-        parser.add_argument(name, type=kind, help=f"{phrase} (default: {default})", choices=choices,
-                            default=None if default == "None" else kind(default))
+        parser.add_argument(name, help=f"{phrase} (default: {default})",
+                            default=None if default == "None" else default,
+                            **kinds.get(kind, {"choices": kind.split("|")}))
     args = parser.parse_args(argv)
     for name, value in vars(args).items():
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
@@ -807,8 +784,9 @@ def main(argv=None):
     boundary, args.vocab_size = len(characters) - 1, len(characters)
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
-    examples = examples_of(splits["train"][:args.documents], args.block_size)
-    brief, rng = changed(args, steps=min(1000, args.steps // 10)), random.Random(args.seed)
+    splits["train"] = splits["train"][:args.documents]
+    examples, rng = examples_of(splits["train"], args.block_size), random.Random(args.seed)
+    brief = changed(args, steps=min(1000, args.steps // 10))
     if args.find_lr:
         return find_lr(args, examples, max(40, brief.steps))
     if args.sweep:
@@ -820,12 +798,12 @@ def main(argv=None):
     elif not args.diagnose:
         print(f"\ntoo small a network, too little data: {brief.steps} steps each")
         compare(brief, splits, [{}, {"n_hidden": 2}, {"documents": 100}])
-    model, losses, begun = build(args), [], time.monotonic()
-    print(f"\n{len(examples)} examples, {size_of(model)} parameters")
-    gradients = gradients_by_hand if args.by_hand else backpropagate
-    rates = decay(args.lr, args.steps)
+    model, rates, losses = build(args), decay(args.lr, args.steps), []
+    print(f"\n{len(lines)} documents, {len(examples)} examples to train on, "
+          f"{sum(math.prod(p.shape) for p in model.parameters())} parameters")
+    gradients, begun = gradients_by_hand if args.by_hand else backpropagate, time.monotonic()
     try:
-        for loss in train(model, examples, rates, args.batch_size, args.seed, gradients):
+        for loss in train(model, examples, rates, args, gradients):
             if args.diagnose and len(losses) in (0, args.steps // 2):
                 diagnose(model, list(zip(*examples[:500])), rates[len(losses)])
             losses.append(loss)
@@ -838,10 +816,9 @@ def main(argv=None):
                 print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
-    splits["train"] = splits["train"][:args.documents]
-    for name in ("train", "dev", "test")[:2 + args.test]:
-        loss = evaluate(model, examples_of(splits[name], args.block_size))
-        print(f"{name} loss {loss:.4f}", flush=True)
+    for name in ("train", "dev", "test")[:3 if args.test else 2]:
+        print(f"{name} loss {evaluate(model, examples_of(splits[name], args.block_size)):.4f}",
+              flush=True)
     print("\nsamples (* is one of the documents)")
     for _ in range(args.samples):
         ids = sample(model, boundary, args.block_size, rng)
