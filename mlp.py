@@ -106,15 +106,15 @@ class Tensor:
                 arrived[parent] = add(arrived[parent], share) if parent in arrived else share
 
 
-def add(a, b):
-    """The sum of two numbers, or number by number of two nested lists of one shape."""
+def add(a, b, factor=1.0):
+    """a + factor * b, for two numbers, or number by number for two nested lists of one shape."""
     if not isinstance(a, list):
-        return a + b
+        return a + factor * b
     if len(a) != len(b):
         raise ValueError(f"a sum of {len(a)} and of {len(b)} numbers or rows")
     if isinstance(a[0], list):
-        return [add(p, q) for p, q in zip(a, b)]
-    return [a[i] + b[i] for i in range(len(a))]
+        return [add(p, q, factor) for p, q in zip(a, b)]
+    return [a[i] + factor * b[i] for i in range(len(a))]
 
 
 def transpose(rows):
@@ -264,7 +264,7 @@ class ReLU(Module):
     gain = math.sqrt(2)
 
     def __call__(self, x):
-        return elementwise(x, lambda v: 0.0 if v < 0 else v, lambda y: 1.0 if y > 0 else 0.0)
+        return elementwise(x, lambda v: max(v, 0.0), lambda y: float(y > 0))
 
 
 class Sequential(Module):
@@ -459,7 +459,7 @@ def build(options):
 
 def changed(options, **changes):
     """The options with some changes, as another object."""
-    return SimpleNamespace(**{**vars(options), **changes})
+    return SimpleNamespace(**vars(options) | changes)
 
 
 def show_first_losses(options, examples):
@@ -490,13 +490,6 @@ def backpropagate(model, contexts, targets):
     return loss.data
 
 
-def descend(data, grad, lr):
-    """data - lr * grad, for nested lists of one shape."""
-    if isinstance(data[0], list):
-        return [descend(row, g, lr) for row, g in zip(data, grad, strict=True)]
-    return [data[i] - lr * grad[i] for i in range(len(data))]
-
-
 def decay(peak, steps):
     """A learning rate for each step, from peak down towards 0 in equal parts, in a list."""
     return [peak * (steps - step) / steps for step in range(steps)]
@@ -514,16 +507,16 @@ def train(model, examples, rates, options, gradients=backpropagate):
         if not math.isfinite(loss):
             raise InputError("the loss is no number: the steps, lr, were too large")
         for p in model.parameters():
-            p.data = descend(p.data, p.grad, lr)
+            p.data = add(p.data, p.grad, -lr)
         yield loss
 
 
-def evaluate(model, examples, batch_size=256):
+def evaluate(model, examples):
     """The mean loss over all examples, in nats a token. The model sees each context only once."""
     model.eval()
     contexts, log_probs = list(dict(examples)), {}
-    for start in range(0, len(contexts), batch_size):
-        batch = contexts[start:start + batch_size]
+    for start in range(0, len(contexts), 256):
+        batch = contexts[start:start + 256]
         log_probs.update(zip(batch, map(log_softmax, model(batch).data)))
     return -sum(log_probs[context][target] for context, target in examples) / len(examples)
 
@@ -532,19 +525,14 @@ def evaluate(model, examples, batch_size=256):
 # where the loss is lowest before it rises. That is good to begin a brief run with; a long one takes
 # less. Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
 def find_lr(options, examples, steps):
-    """Prints the mean loss of each 40th of the steps, with learning rates from 0.001 to 10."""
-    rates = [0.001 * 10000 ** (step / steps) for step in range(steps)]
-    losses, means, size = [], [], steps // 40
-    try:
-        for rate, loss in zip(rates, train(build(options), examples, rates, options)):
-            losses.append(loss)
-            if len(losses) == size:
-                mean, losses = sum(losses) / size, []
-                means.append((mean, rate))
-                print(f"--lr {rate:<#8.2g}{mean:9.4f} |{' ' * round(min(9 * mean, 50))}*")
-    except InputError as error:
-        print(f"--lr {rate:<#8.2g}{error}")
-    print(f"the loss was lowest near --lr {min(means)[1]:.2g}")
+    """Prints the mean loss of some steps with each of 41 learning rates, from 0.001 to 10."""
+    model, means = build(options), {}
+    for k in range(41):
+        lr = 0.001 * 10 ** (k / 10)
+        losses = list(train(model, examples, [lr] * steps, changed(options, seed=k)))
+        means[lr] = sum(losses) / steps
+        print(f"--lr {lr:<#8.2g}{means[lr]:9.4f} |{' ' * round(min(9 * means[lr], 50))}*")
+    print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}")
 
 
 # What else can go wrong is told by two losses together. Both high: the network is too small, or was
@@ -555,29 +543,26 @@ def find_lr(options, examples, steps):
 def compare(options, splits, changes):
     """Trains a network for each of the changes to the options, dicts, prints what loss that gives,
     and returns the line with the lowest dev loss."""
-    lines = []
+    found = {}
     for change in changes:
-        o, losses = changed(options, **change), [math.inf, math.inf]
+        o = changed(options, **change)
         parts = [examples_of(documents, o.block_size)
                  for documents in (splits["train"][:o.documents], splits["dev"])]
         model = build(o)
-        try:
-            list(train(model, parts[0], decay(o.lr, o.steps), o))
-            losses = [evaluate(model, examples) for examples in parts]
-        except InputError:  # it diverged
-            pass
+        list(train(model, parts[0], decay(o.lr, o.steps), o))
+        losses = [evaluate(model, examples) for examples in parts]
         words = [f"--{name.replace('_', '-')} {value}" for name, value in change.items()]
         line = f"train {losses[0]:.3f}  dev {losses[1]:.3f}  {' '.join(words)}"
-        lines.append((losses[1], line))
-        print(line, flush=True)
-    return min(lines)[1]
+        found[line] = losses[1]
+        print(line)
+    return min(found, key=found.get)
 
 
 def random_change(rng):
     """A dict of settings. Learning rates differ by factors, so it is the exponent that is drawn."""
     return {"block_size": rng.randint(2, 8), "n_embd": rng.choice([4, 8, 12, 16]),
-            "n_hidden": rng.choice([16, 32, 64, 128]), "n_layer": rng.choice([1, 2]),
-            "lr": round(10 ** rng.uniform(-1.5, 0.5), 2), "norm": rng.choice(["batch", "layer"])}
+            "n_hidden": rng.choice([16, 32, 64, 128]), "lr": round(10 ** rng.uniform(-1.5, 0.5), 2),
+            "norm": rng.choice(["batch", "layer"])}
 
 
 # %% 8. Diagnostics
@@ -598,9 +583,9 @@ def spread(values):
 
 
 def histogram(values):
-    """How many values are in each twelfth of a range around 0, as bars: up to the largest, or to
-    three times their spread, if that is less. What lies beyond counts at its ends."""
-    limit, counts = min(max(map(abs, values)), 3 * spread(values)) or 1.0, [0] * 12
+    """How many values are in each twelfth of a range of twice their spread on both sides of 0, as
+    bars. What lies beyond counts at its ends."""
+    limit, counts = 2 * spread(values) or 1.0, [0] * 12
     for v in values:
         counts[max(0, min(11, int(6 * v / limit + 6)))] += 1
     return "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
@@ -616,8 +601,8 @@ def diagnose(model, batch, lr):
         if isinstance(layer, (Tanh, ReLU)):
             flat = f"{flat_share(layer, out.data):.1%}"
         elif isinstance(layer, (Embedding, Linear)):
-            w, g = (numbers_of(rows) for rows in (layer.weight.data, layer.weight.grad))
-            ratio = f"{lr * spread(g) / spread(w):.1e}"
+            p = layer.weight
+            ratio = f"{lr * spread(numbers_of(p.grad)) / spread(numbers_of(p.data)):.1e}"
         print(f"{type(layer).__name__:12}{spread(values):8.3f}{flat:>8}  {histogram(values)}  "
               f"{spread(grads):9.1e}  {histogram(grads)}  {ratio}")
 
@@ -672,8 +657,8 @@ def gradients_by_hand(model, contexts, targets):
     loss = cross_entropy(model(contexts), targets).data
     _, joined, sums, _, hidden, logits = [out.data for out in model.outs]
     C, W1, gamma, _, W2, _ = [p.data for p in model.parameters()]
-    n, m = len(targets), len(C[0])
-    d_logits = [loss_by_hand(*pair, 1 / n) for pair in zip(logits, targets)]  # loss: a mean
+    m = len(C[0])
+    d_logits = [loss_by_hand(*pair, 1 / len(targets)) for pair in zip(logits, targets)]  # loss: a mean
     d_W2 = inner(transpose(hidden), transpose(d_logits))  # hidden.T @ d_logits
     d_b2 = list(map(sum, transpose(d_logits)))            # used in each row
     d_hidden = inner(d_logits, W2)                        # d_logits @ W2.T
@@ -685,7 +670,7 @@ def gradients_by_hand(model, contexts, targets):
     d_C = [[0.0] * m for _ in C]
     for ids, row in zip(contexts, d_joined):
         for t, i in enumerate(ids):                       # a row of C is used wherever its id is
-            d_C[i] = add(d_C[i], row[t * m:(t + 1) * m])
+            d_C[i] = add(d_C[i], row[t * m:][:m])
     for p, grad in zip(model.parameters(), (d_C, d_W1, d_gamma, d_beta, d_W2, d_b2)):
         p.grad = grad
     return loss
@@ -788,10 +773,10 @@ def main(argv=None):
     examples, rng = examples_of(splits["train"], args.block_size), random.Random(args.seed)
     brief = changed(args, steps=min(1000, args.steps // 10))
     if args.find_lr:
-        return find_lr(args, examples, max(40, brief.steps))
+        return find_lr(args, examples, max(1, brief.steps // 40))
     if args.sweep:
-        best = compare(brief, splits, [random_change(rng) for _ in range(args.sweep)])
-        return print("the lowest dev loss:", best, sep="\n")
+        changes = [random_change(rng) for _ in range(args.sweep)]
+        return print("\nthe lowest dev loss:", compare(brief, splits, changes), sep="\n")
     show_first_losses(args, examples)
     if args.by_hand:
         check_by_hand(args, examples)
