@@ -2,11 +2,11 @@
 
 To the tables of bigram.py, the contexts "ann" and "enn" have nothing in common. Here each letter
 becomes a short list of numbers, its embedding, which training moves to where it is useful: what is
-learned from one context serves for all that are like it. The network is the one of Bengio et al.
-2003, "A Neural Probabilistic Language Model", made to train well.
+learned from one context serves for all that are like it. Bengio et al. 2003, "A Neural
+Probabilistic Language Model".
 
     python mlp.py                          train on names.txt, evaluate, sample; under a minute
-    python mlp.py --find-lr                which learning rate? one short run through many of them
+    python mlp.py --find-lr                which learning rate? many are tried in one short run
     python mlp.py --diagnose --n-layer 5   are all layers alive? (then try --init naive --norm none)
     python mlp.py --by-hand                the gradients by hand: checked, then trained with
     python mlp.py --sweep 20               random settings, each trained briefly
@@ -19,13 +19,11 @@ import random
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 # %% 1. Data
 # Which token (here, a character) comes next? The model sees the block_size tokens before it, the
 # context. As in bigram.py one more token, the boundary, stands before and after every document (a
-# name is a document), and some documents are held back: dev to choose settings by and test for the
-# end, as settings chosen by their loss on a split fit that split.
+# name is a document), and some documents are held back.
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -52,8 +50,8 @@ def make_splits(documents, boundary, seed):
 
 # exercise 3.1: contexts and targets
 def examples_of(documents, block_size):
-    """[(context, target)] for every id of every document but its first, in order: the context is a
-    tuple of the block_size ids before the target, filled up with the first id, the boundary.
+    """[(context, target)] for each id of each document but its first. The context is a tuple of the
+    block_size ids before the target, the first id, the boundary, standing in for what is missing.
     >>> examples_of([[9, 4, 5, 9]], 2)
     [((9, 9), 4), ((9, 4), 5), ((4, 5), 9)]"""
     examples = []
@@ -66,7 +64,7 @@ def examples_of(documents, block_size):
 # %% 2. A tensor that knows where it came from
 # Training asks of every weight: if it grew a little, how would the loss change? The chain rule
 # answers for all of them in one walk back from the loss, if each number remembers what it was
-# computed from. micrograd.py did this number by number; here whole lists and matrices do it.
+# computed from. Here whole lists and matrices do what the numbers of micrograd.py did.
 class Tensor:
     """A number, or nested lists of numbers, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
@@ -124,10 +122,9 @@ def transpose(rows):
 
 # %% 3. The network
 # Each of the T = block_size tokens of a context is looked up in a table with a row of n_embd
-# numbers for every token. Laid end to end, these rows are the input of a hidden layer: n_hidden
-# neurons, each a weighted sum of all inputs, then bent, or two layers would be no more than one.
-# Weighted sums of what they give, one for each token of the vocabulary, are the logits: the higher,
-# the likelier. N examples, a batch, go through together; nearly all of the work is dot products.
+# numbers for every token. Laid end to end, these rows are the input of n_hidden neurons, each a
+# weighted sum of all inputs, bent, or two layers would be no more than one. Weighted sums of what
+# they give are the logits, one for each token that may come next: the higher, the likelier.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -170,14 +167,9 @@ if sys.implementation.name == "cpython":
         return out
 
 
-def normal(n, m, std, rng):
-    """A Tensor (n, m) of random numbers around 0 with this standard deviation."""
-    return Tensor([[rng.gauss(0, std) for _ in range(m)] for _ in range(n)])
-
-
 class Module:
-    """A layer, perhaps of layers. Called on a Tensor (the first one on contexts), it gives another."""
-    layers, training = (), True  # training is False while evaluating, see section 6
+    """A layer. Called on a Tensor for a batch of N examples, it gives another."""
+    layers, training = (), True  # training: False while evaluating, see section 6
 
     def parameters(self):
         """The tensors that training changes, in a list."""
@@ -185,9 +177,13 @@ class Module:
         return own + [p for layer in self.layers for p in layer.parameters()]
 
 
+def normal(n, m, std, rng):
+    """A Tensor (n, m) of random numbers around 0 with this standard deviation."""
+    return Tensor([[rng.gauss(0, std) for _ in range(m)] for _ in range(n)])
+
+
 class Embedding(Module):
-    """A row of n_embd numbers for each id: N contexts of T ids each -> (N, T, n_embd).
-    Raises ValueError for an id that has no row."""
+    """N contexts of T ids each -> (N, T, n_embd), a row for each id. ValueError for unknown ids."""
     def __init__(self, vocab_size, n_embd, std, rng):
         self.weight = normal(vocab_size, n_embd, std, rng)
 
@@ -208,16 +204,14 @@ class Embedding(Module):
 class Flatten(Module):
     """The rows of each example laid end to end: (N, T, m) -> (N, T * m)."""
     def __call__(self, x):
-        m = x.shape[2]
-
-        def backward(grad):  # cut each long row into the T rows it was
-            return ([[row[i:i + m] for i in range(0, len(row), m)] for row in grad],)
-        return Tensor([[v for row in rows for v in row] for rows in x.data], (x,), backward)
+        m, out = x.shape[2], [[v for row in rows for v in row] for rows in x.data]
+        return Tensor(out, (x,), lambda grad: ([[row[i:i + m] for i in range(0, len(row), m)]
+                                                for row in grad],))
 
 
 class Linear(Module):
-    """x (N, n_in) times weight (n_in, n_out), plus bias (n_out), if it has one: -> (N, n_out).
-    The first weights have the standard deviation std. Raises ValueError if x does not fit."""
+    """x (N, n_in) times weight (n_in, n_out), plus bias (n_out), if there is one: -> (N, n_out).
+    std: the standard deviation of the first weights. Raises ValueError if x does not fit."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
         self.weight = normal(n_in, n_out, std, rng)
         self.bias = Tensor([0.0] * n_out) if bias else None
@@ -242,33 +236,27 @@ class Linear(Module):
         return Tensor(out, (x, *self.parameters()), backward)
 
 
-def elementwise(x, f, slope):
-    """f of each number of x (N, m): a Tensor. slope(y) is the derivative of f where f gives y."""
-    out = [[f(v) for v in row] for row in x.data]
+class Activation(Module):
+    """f of each number: (N, m) -> (N, m). slope(y) is the derivative of f where it gives y."""
+    def __call__(self, x):
+        out = [[self.f(v) for v in row] for row in x.data]
+        return Tensor(out, (x,), lambda grad: ([[g * self.slope(y) for g, y in zip(*rows)]
+                                                for rows in zip(grad, out)],))
 
-    def backward(grad):
-        return ([[g * slope(y) for g, y in zip(*rows)] for rows in zip(grad, out)],)
-    return Tensor(out, (x,), backward)
 
-
-class Tanh(Module):
+class Tanh(Activation):
     """Bends any number to between -1 and 1."""
-    gain = 5 / 3  # for first weights after it, see section 5
-
-    def __call__(self, x):
-        return elementwise(x, math.tanh, lambda y: 1 - y * y)
+    f, slope, gain = staticmethod(math.tanh), staticmethod(lambda y: 1 - y * y), 5 / 3
 
 
-class ReLU(Module):
+class ReLU(Activation):
     """Makes negative numbers 0."""
+    f, slope = staticmethod(lambda v: max(v, 0.0)), staticmethod(lambda y: float(y > 0))
     gain = math.sqrt(2)
-
-    def __call__(self, x):
-        return elementwise(x, lambda v: max(v, 0.0), lambda y: float(y > 0))
 
 
 class Sequential(Module):
-    """Layers, each of which works on what the one before it gave. What they gave is kept in outs."""
+    """Layers, each of which works on what the one before it gave. outs keeps what they gave."""
     def __init__(self, layers):
         self.layers = layers
 
@@ -291,10 +279,9 @@ class Sequential(Module):
 
 # %% 4. The loss
 # As in bigram.py, the exponentials of the logits, divided by their sum, are probabilities
-# (softmax), and the loss is the mean of -log of the probability of the token that came, in nats.
-# Computed like that it fails: e^1000 is too large for a float, and a probability that rounds to 0
-# has no logarithm. But log(e^a / sum) is a - log(sum); and to subtract the same number from all
-# logits changes no probability, so the largest may be 0, and no exponential is above 1.
+# (softmax); the loss is the mean of -log of those of the tokens that came, in nats. But e^1000 is
+# too large for a float, and a probability that rounds to 0 has no logarithm. So log(e^a / sum) is
+# computed as a - log(sum), and the largest logit brought to 0: only differences of logits count.
 # exercise 3.3: logits to log-probabilities
 def log_softmax(row):
     """The logarithms of the probabilities that belong to a list of logits, of whatever size.
@@ -317,9 +304,9 @@ def cross_entropy(logits, targets):
 
     # exercise 3.4: the gradient of softmax and loss
     def backward(grad):
-        """grad, a number -> a tuple with the gradient of the logits (N, vocab_size): grad * p / N,
-        and grad * (p - 1) / N at the target; log_probs holds log p. What did not come is pushed
-        down by as much as it was believed in, and what came is pushed up by all that."""
+        """grad, a number -> a tuple with the gradient of logits: grad * p / N, and grad * (p - 1) /
+        N at the target; log_probs holds log p. What did not come is pushed down by as much as it
+        was believed in, and what came is pushed up by all that."""
         d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
         for row, target in zip(d_logits, targets):
             row[target] -= grad / n
@@ -328,16 +315,13 @@ def cross_entropy(logits, targets):
 
 
 # %% 5. Initialisation
-# Before training the network knows nothing, so it should hold all tokens for equally likely, at a
-# loss of log(vocab_size). With weights of standard deviation 1 (--init naive) it is sure of
-# nonsense instead: a sum of 64 inputs of size about 1, each times such a weight, spreads by about
-# sqrt(64) = 8. Such sums also drive tanh to -1 or 1, where it is flat (saturated), and little
-# gradient passes. So weights should spread by 1 / sqrt(n_in): then sums of n_in products are of the
-# size of what goes in. A gain makes up for what tanh and relu take away. Glorot and Bengio 2010,
-# "Understanding the Difficulty of Training Deep Feedforward Neural Networks".
+# A network that knows nothing should hold all tokens for equally likely, at a loss of
+# log(vocab_size). With weights of standard deviation 1 (--init naive) it is sure of nonsense: a sum
+# of 64 inputs of size about 1, each times such a weight, spreads by about sqrt(64) = 8. Such sums
+# also drive tanh to -1 or 1, where it is flat (saturated), and little gradient passes. So weights
+# should spread by 1 / sqrt(n_in); a gain makes up for what tanh and relu take away.
 def initial_std(init, n_in, gain):
-    """The standard deviation of a layer's first weights: Kaiming He et al. 2015, "Delving Deep into
-    Rectifiers", section 2.2, or 1."""
+    """A layer's first standard deviation: He et al. 2015, "Delving Deep into Rectifiers", or 1."""
     return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
 
 
@@ -352,13 +336,11 @@ def flat_share(layer, rows):
 
 
 # %% 6. Normalisation
-# Good first weights do not stay good, and in deep networks a small error at each layer multiplies.
-# So batch norm brings each neuron's sums over the batch to mean 0 and variance 1 in every step, and
-# lets the network choose a scale and a shift. (A bias before it would be taken away with the mean;
-# we leave it out.) The price: what an example gives depends on the others in its batch. In training
-# that is a little noise, but a name's probability must not depend on what else is asked: out of
-# training, averages over past batches, the running statistics, take over. Layer norm avoids that:
-# it does the same to each example alone, over its neurons.
+# Good first weights do not stay good. So batch norm brings each neuron's sums over the batch to
+# mean 0 and variance 1, at every step; then the network chooses a scale and a shift. (A bias before
+# it would go away with the mean.) The price: what an example gives depends on the others in its
+# batch. Out of training it must not: averages over past batches, running statistics, take over.
+# Layer norm does the same to each example alone: Ba et al. 2016, "Layer Normalization".
 EPS = 1e-5  # keeps equal numbers, of variance 0, from dividing by 0
 
 
@@ -374,77 +356,70 @@ def standardize(values, known=None):
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
-        """grad (n), of normed -> the gradient of values (n).
-        If known, each is just multiplied by scale. Else: adding a constant to all values, or
-        stretching them, leaves normed as it was, so in these two directions the gradient is 0.
-        Subtract from grad its mean, and its part along normed, which is normed times the mean of
-        their products; then multiply by scale. Ioffe and Szegedy 2015, section 3."""
+        """grad (n), of normed -> the gradient of values (n). Adding a constant to all values, or
+        stretching them, leaves normed as it was: in these two directions the gradient is 0. So
+        subtract from grad its mean, and its part along normed, which is normed times the mean of
+        their products. (Not so if mean and variance are known.) Then multiply by scale."""
         shift, stretch = (0.0, 0.0) if known else (sum(grad) / n, dot(grad, normed) / n)
         return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
     return normed, backward, mean, variance
 
 
 class LayerNorm(Module):
-    """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n).
-    Ba et al. 2016, "Layer Normalization". Raises ValueError if x does not fit."""
-    turn = staticmethod(list)  # what is standardized: the rows as they are
-
+    """Each row of (N, n) to mean 0 and variance 1, then scaled. ValueError if x does not fit."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
-    def standardize_all(self, lines):
-        """What standardize gives for each of the lines."""
-        return list(map(standardize, lines))
-
     def __call__(self, x):
+        rows, backwards, _, _ = zip(*map(standardize, x.data))
+        return self.scaled(x, rows, lambda grad: [b(row) for b, row in zip(backwards, grad)])
+
+    def scaled(self, x, normed, normed_backward):
+        """normed (N, n), made from x, times weight (n), plus bias (n)."""
         weight, bias = self.weight.data, self.bias.data
-        lines, backwards, _, _ = zip(*self.standardize_all(self.turn(x.data)))
-        normed = self.turn(lines)
         out = [[v * w + b for v, w, b in zip(row, weight, bias, strict=True)] for row in normed]
 
         def backward(grad):
             columns = transpose(grad)
             d_weight = list(map(dot, columns, transpose(normed)))
-            d_lines = self.turn([[g * w for g, w in zip(row, weight)] for row in grad])
-            d_x = self.turn([back(line) for back, line in zip(backwards, d_lines)])
-            return d_x, d_weight, list(map(sum, columns))
+            d_normed = [[g * w for g, w in zip(row, weight)] for row in grad]
+            return normed_backward(d_normed), d_weight, list(map(sum, columns))
         return Tensor(out, (x, self.weight, self.bias), backward)
 
 
 class BatchNorm1d(LayerNorm):
-    """Layer norm turned on its side: each column of (N, n), over the batch; out of training by the
-    running statistics. Ioffe and Szegedy 2015, "Batch Normalization". These are the plain average
-    of the first 100 batches; then each new one counts 1%. Raises InputError for a batch of 1."""
-    turn = staticmethod(transpose)
-
+    """Each column of (N, n), over the batch, to mean 0 and variance 1. In the running statistics the
+    first 100 batches count alike, then each new one 1%. Raises InputError for training on a batch
+    of 1. Ioffe and Szegedy 2015, "Batch Normalization"."""
     def __init__(self, n):
         super().__init__(n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
-    def standardize_all(self, lines):
-        """What standardize gives for each of the columns."""
-        if not self.training:
-            return list(map(standardize, lines, zip(self.running_mean, self.running_var)))
-        n, results = len(lines[0]), super().standardize_all(lines)
-        if n == 1:
+    def __call__(self, x):
+        n, known = len(x.data), zip(self.running_mean, self.running_var)
+        if self.training and n == 1:
             raise InputError("batch norm cannot train on a batch of 1: it has no variance")
-        self.num_batches_tracked += 1
-        new = max(0.01, 1 / self.num_batches_tracked)
-        for c, (_, _, mean, variance) in enumerate(results):
-            self.running_mean[c] += new * (mean - self.running_mean[c])
-            # around its own mean, a batch varies by (n - 1) / n of the true variance, on average
-            self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-        return results
+        columns, backwards, means, variances = zip(*map(
+            standardize, transpose(x.data), itertools.repeat(None) if self.training else known))
+        if self.training:
+            self.num_batches_tracked += 1
+            new = max(0.01, 1 / self.num_batches_tracked)
+            for c, (mean, variance) in enumerate(zip(means, variances)):
+                self.running_mean[c] += new * (mean - self.running_mean[c])
+                # around its own mean, a batch varies by only (n - 1) / n of the true variance
+                self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
+        return self.scaled(x, transpose(columns), lambda grad: transpose(
+            [b(column) for b, column in zip(backwards, transpose(grad))]))
 
 
 def build(options):
-    """The network, contexts (N, block_size) -> logits (N, vocab_size), as options has it: an object
-    with the attributes of the command line and vocab_size."""
+    """The network, contexts (N, block_size) -> logits (N, vocab_size). options has the names of the
+    command line, and vocab_size."""
     rng, init, norm = random.Random(options.seed), options.init, options.norm
     # Embeddings begin near each other: the farther apart chance puts them, the longer their way.
     std = 0.3 if init == "kaiming" else 1.0
     layers = [Embedding(options.vocab_size, options.n_embd, std, rng), Flatten()]
-    n_in, gain = options.block_size * options.n_embd, 1.0  # embeddings have not been bent yet
+    n_in, gain = options.block_size * options.n_embd, 1.0
     for _ in range(options.n_layer):
         std = initial_std(init, n_in, gain)
         layers.append(Linear(n_in, options.n_hidden, std, rng, bias=norm != "batch"))
@@ -452,19 +427,17 @@ def build(options):
             layers.append((BatchNorm1d if norm == "batch" else LayerNorm)(options.n_hidden))
         layers.append(Tanh() if options.activation == "tanh" else ReLU())
         n_in, gain = options.n_hidden, layers[-1].gain
-    # a tenth of what would be usual: the network begins unsure
-    layers.append(Linear(n_in, options.vocab_size, initial_std(init, n_in, 0.1), rng))
-    return Sequential(layers)
+    std = initial_std(init, n_in, 0.1)  # ten times fainter: the network begins unsure
+    return Sequential([*layers, Linear(n_in, options.vocab_size, std, rng)])
 
 
 def changed(options, **changes):
     """The options with some changes, as another object."""
-    return SimpleNamespace(**vars(options) | changes)
+    return argparse.Namespace(**vars(options) | changes)
 
 
 def show_first_losses(options, examples):
-    """Prints what first weights and batch norm do to a fresh network, on 500 examples: batch norm
-    mends saturation even with naive weights, but not an output layer that is too loud."""
+    """Prints what first weights do. Batch norm mends saturation, but no output that is too loud."""
     contexts, targets = zip(*examples[:500])
     print(f"before training                    loss   {options.activation} flat\n"
           f"all tokens equally likely{math.log(options.vocab_size):14.3f}")
@@ -477,10 +450,9 @@ def show_first_losses(options, examples):
 
 # %% 7. Training
 # The gradient over all examples would say which way is downhill, but a step is cheaper on a few of
-# them, drawn at random: their gradient is right on average, and many rough steps get further than
-# few exact ones (stochastic gradient descent, SGD). The size of the steps, the learning rate,
-# decides more than anything else: too small and nothing happens, too large and the loss explodes.
-# Towards the end smaller steps settle what large ones keep shaking: it decays.
+# them, drawn at random (stochastic gradient descent): many rough steps get further than few exact
+# ones. The size of steps, the learning rate, decides more than all else: too small and nothing
+# happens, too large and the loss explodes. Small steps at the end settle what large ones shake.
 def backpropagate(model, contexts, targets):
     """The loss of a batch, in nats a token; every parameter then has its gradient in .grad."""
     for p in model.parameters():
@@ -490,18 +462,12 @@ def backpropagate(model, contexts, targets):
     return loss.data
 
 
-def decay(peak, steps):
-    """A learning rate for each step, from peak down towards 0 in equal parts, in a list."""
-    return [peak * (steps - step) / steps for step in range(steps)]
-
-
-def train(model, examples, rates, options, gradients=backpropagate):
-    """A training step for each learning rate in rates, yielding the loss it began with, in nats.
-    Of options it takes seed and batch_size: so many examples, drawn at random, one perhaps twice.
-    Raises InputError if a loss is no number. Section 9 has other gradients."""
-    rng = random.Random(options.seed)
+def train(model, examples, options, rates=None, gradients=backpropagate):
+    """Takes a step for each of the learning rates, yielding the loss before it. If there are none,
+    they fall from lr towards 0. Raises InputError if a loss is no number."""
+    rng, steps = random.Random(options.seed), options.steps
     model.train()
-    for lr in rates:
+    for lr in rates or [options.lr * (steps - step) / steps for step in range(steps)]:
         contexts, targets = zip(*rng.choices(examples, k=options.batch_size))
         loss = gradients(model, contexts, targets)
         if not math.isfinite(loss):
@@ -521,41 +487,37 @@ def evaluate(model, examples):
     return -sum(log_probs[context][target] for context, target in examples) / len(examples)
 
 
-# Which learning rate? Try many in one short run, each step with a larger one than the last, and see
-# where the loss is lowest before it rises. That is good to begin a brief run with; a long one takes
-# less. Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
+# Which learning rate? Try many in one short run, and see where the loss is lowest before it rises.
+# Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
 def find_lr(options, examples, steps):
     """Prints the mean loss of some steps with each of 41 learning rates, from 0.001 to 10."""
     model, means = build(options), {}
     for k in range(41):
         lr = 0.001 * 10 ** (k / 10)
-        losses = list(train(model, examples, [lr] * steps, changed(options, seed=k)))
+        losses = list(train(model, examples, changed(options, seed=k), [lr] * steps))
         means[lr] = sum(losses) / steps
         print(f"--lr {lr:<#8.2g}{means[lr]:9.4f} |{' ' * round(min(9 * means[lr], 50))}*")
     print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}")
 
 
-# What else can go wrong is told by two losses together. Both high: the network is too small, or was
-# trained too briefly (it underfits). Train low but dev high: it had too little data and learned it
-# by heart (it overfits). The table that shows this serves to search, too. Random settings find more
-# than a grid: some choices matter little, and on a grid of 3 values each, 27 runs try no more than
-# 3 learning rates. Bergstra and Bengio 2012, "Random Search for Hyper-Parameter Optimization".
+# What else can go wrong, two losses tell. Both high: the network is too small, or was trained too
+# briefly (it underfits). Train low but dev high: it had too little data and learned it by heart (it
+# overfits). The same table serves to search settings at random: a grid of 3 values each tries in 27
+# runs no more than 3 learning rates. Bergstra and Bengio 2012, "Random Search for Hyper-Parameter
+# Optimization".
 def compare(options, splits, changes):
-    """Trains a network for each of the changes to the options, dicts, prints what loss that gives,
-    and returns the line with the lowest dev loss."""
-    found = {}
+    """Prints what each of the changes, dicts, to the options does. Returns the line of the best."""
+    results = []
     for change in changes:
         o = changed(options, **change)
-        parts = [examples_of(documents, o.block_size)
-                 for documents in (splits["train"][:o.documents], splits["dev"])]
-        model = build(o)
-        list(train(model, parts[0], decay(o.lr, o.steps), o))
-        losses = [evaluate(model, examples) for examples in parts]
+        documents, model = (splits["train"][:o.documents], splits["dev"]), build(o)
+        examples, dev_examples = (examples_of(part, o.block_size) for part in documents)
+        list(train(model, examples, o))
+        loss, dev_loss = evaluate(model, examples), evaluate(model, dev_examples)
         words = [f"--{name.replace('_', '-')} {value}" for name, value in change.items()]
-        line = f"train {losses[0]:.3f}  dev {losses[1]:.3f}  {' '.join(words)}"
-        found[line] = losses[1]
-        print(line)
-    return min(found, key=found.get)
+        results.append((dev_loss, f"train {loss:.3f}  dev {dev_loss:.3f}  {' '.join(words)}"))
+        print(results[-1][1])
+    return min(results)[1]
 
 
 def random_change(rng):
@@ -566,54 +528,43 @@ def random_change(rng):
 
 
 # %% 8. Diagnostics
-# Is every layer healthy? What a hidden layer gives should have a spread that is neither tiny nor
-# all at the ends, with less than a third of it flat; the gradients that come back should spread
-# alike at each layer. Of the weights the telling figure is how far a step moves them, against how
-# large they are, update to data: between a hundredth and a thousandth is a good pace. At a half, a
-# weight forgets what it knew; at a millionth, it learns nothing. (The output layer, begun so faint,
-# moves by more at first.)
-def numbers_of(data):
-    """All numbers in nested lists, in a list."""
-    return [v for item in data for v in numbers_of(item)] if isinstance(data, list) else [data]
-
-
-def spread(values):
-    """The standard deviation of a list of numbers."""
-    return math.sqrt(standardize(values)[3])
-
-
-def histogram(values):
-    """How many values are in each twelfth of a range of twice their spread on both sides of 0, as
-    bars. What lies beyond counts at its ends."""
-    limit, counts = 2 * spread(values) or 1.0, [0] * 12
-    for v in values:
-        counts[max(0, min(11, int(6 * v / limit + 6)))] += 1
-    return "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
+# What a hidden layer gives should spread, but not be flat by a third; gradients should spread alike
+# at each layer. Of weights the telling figure is how far a step moves them against how large they
+# are, update to data: a hundredth to a thousandth is a good pace. At a half a weight forgets what
+# it knew, at a millionth it learns nothing.
+def spread_of(data):
+    """The standard deviation of the numbers in nested lists, and how many of them are in each
+    twelfth of a range of two of it around 0, as bars. What lies beyond counts at its ends."""
+    while isinstance(data[0], list):
+        data = [item for items in data for item in items]
+    spread, counts = math.sqrt(standardize(data)[3]), [0] * 12
+    for v in data:
+        counts[max(0, min(11, int(3 * v / (spread or 1.0) + 6)))] += 1
+    return spread, "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
 
 
 def diagnose(model, batch, lr):
-    """Prints how a batch, contexts and targets, goes through the layers and how gradients return.
-    The batch becomes part of the running statistics."""
-    print(f"\nloss {backpropagate(model, *batch):.3f}    spread    flat                "
-          "gradients' spread              update to data")
+    """Prints how a batch goes through the layers, and how gradients return. It becomes part of the
+    running statistics."""
+    print(f"\nloss {backpropagate(model, *batch):.3f}    spread                flat"
+          "  gradients' spread            update to data")
     for layer, out in zip(model.layers, model.outs):
-        values, grads, flat, ratio = numbers_of(out.data), numbers_of(out.grad), "", ""
-        if isinstance(layer, (Tanh, ReLU)):
-            flat = f"{flat_share(layer, out.data):.1%}"
-        elif isinstance(layer, (Embedding, Linear)):
+        (spread, bars), (d_spread, d_bars), note = spread_of(out.data), spread_of(out.grad), ""
+        if isinstance(layer, Activation):
+            note = f"{flat_share(layer, out.data):.1%}"
+        line = f"{type(layer).__name__:12}{spread:8.3f}  {bars}{note:>8}  {d_spread:9.1e}  {d_bars}"
+        if isinstance(layer, (Embedding, Linear)):
             p = layer.weight
-            ratio = f"{lr * spread(numbers_of(p.grad)) / spread(numbers_of(p.data)):.1e}"
-        print(f"{type(layer).__name__:12}{spread(values):8.3f}{flat:>8}  {histogram(values)}  "
-              f"{spread(grads):9.1e}  {histogram(grads)}  {ratio}")
+            line += f"{lr * spread_of(p.grad)[0] / spread_of(p.data)[0]:10.1e}"
+        print(line)
 
 
 # %% 9. Backpropagation by hand
-# What does .backward() do? We do it ourselves, for the network with one hidden layer, batch norm
-# and tanh, whose layers keep what they gave. Going back, each step asks: how does the loss change
-# with what went in, if we know how it changes with what came out? In steps that are small enough,
-# three rules do. What a number is multiplied by forward, its gradient is multiplied by backward. A
-# number that is used in several places gets the sum of the gradients from all of them. And a sum
-# hands its gradient on to each of its terms. d_x is d loss / d x. First, the two longest ways.
+# What does .backward() do? Here is its work, for one hidden layer with batch norm and tanh. d_x is
+# d loss / d x. Going back, each step asks how the loss changes with what went in, if we know how it
+# changes with what came out. Three rules do. What a number is multiplied by, its gradient is
+# multiplied by. What is used in several places gets the sum of the gradients from all. And a sum
+# hands its gradient on to each of its terms. The two longest ways come first.
 def loss_by_hand(logits, target, d_loss):
     """d_loss, of the loss of an example -> the gradient of its logits (vocab_size)."""
     top = max(logits)
@@ -633,66 +584,51 @@ def norm_by_hand(values, gamma, d_out):
     n = len(values)
     mean = sum(values) / n
     centred = [v - mean for v in values]
-    squares = [v * v for v in centred]
-    variance = sum(squares) / n
+    variance = sum([v * v for v in centred]) / n
     scale = (variance + EPS) ** -0.5
     normed = [v * scale for v in centred]
     # And back:
-    d_beta = sum(d_out)                            # used in every output
     d_gamma = dot(d_out, normed)
     d_normed = [g * gamma for g in d_out]
-    d_scale = dot(d_normed, centred)               # multiplied by each of them
+    d_scale = dot(d_normed, centred)               # it multiplies each of them
     d_variance = -0.5 * d_scale * scale ** 3       # (x^-1/2)' = -1/2 x^-3/2
-    d_square = d_variance / n                      # a sum, divided by n: the same for each
-    d_centred = [g * scale + 2 * v * d_square      # used twice; (x^2)' = 2 x
-                 for g, v in zip(d_normed, centred)]
+    d_square = d_variance / n                      # the same for each of those in the sum
+    d_centred = [g * scale + 2 * v * d_square for g, v in zip(d_normed, centred)]  # used twice
     d_mean = -sum(d_centred)                       # subtracted from each value
-    return [g + d_mean / n for g in d_centred], d_gamma, d_beta
+    return [g + d_mean / n for g in d_centred], d_gamma, sum(d_out)
 
 
-# Now the whole way. C are the embeddings, W1 the hidden layer's weights, gamma and beta batch
-# norm's weight and bias, W2 and b2 the output layer's.
+# Much of this cancels, and pencil and paper find a formula for each: those of cross_entropy and
+# standardize, which .backward() uses. Now the whole way. C are the embeddings, W1 and W2 the
+# weights, gamma and beta those of batch norm.
 def gradients_by_hand(model, contexts, targets):
-    """What backpropagate does, by hand."""
-    loss = cross_entropy(model(contexts), targets).data
+    """What backpropagate does, by hand; p.off is how far each p.grad is off that of .backward()."""
+    loss, params = backpropagate(model, contexts, targets), model.parameters()
     _, joined, sums, _, hidden, logits = [out.data for out in model.outs]
-    C, W1, gamma, _, W2, _ = [p.data for p in model.parameters()]
-    m = len(C[0])
-    d_logits = [loss_by_hand(*pair, 1 / len(targets)) for pair in zip(logits, targets)]  # loss: a mean
+    C, W1, gamma, _, W2, _ = [p.data for p in params]
+    m, d_loss = len(C[0]), 1 / len(targets)               # of an example: the loss is their mean
+    d_logits = [loss_by_hand(*pair, d_loss) for pair in zip(logits, targets)]
     d_W2 = inner(transpose(hidden), transpose(d_logits))  # hidden.T @ d_logits
     d_b2 = list(map(sum, transpose(d_logits)))            # used in each row
     d_hidden = inner(d_logits, W2)                        # d_logits @ W2.T
     d_out = [[g * (1 - t * t) for g, t in zip(*rows)] for rows in zip(d_hidden, hidden)]
-    d_sums, d_gamma, d_beta = map(list, zip(*map(norm_by_hand, transpose(sums), gamma,
-                                                 transpose(d_out))))
-    d_W1 = inner(transpose(joined), d_sums)               # d_sums: (n_hidden, N), a neuron a row
+    neurons = map(norm_by_hand, transpose(sums), gamma, transpose(d_out))
+    d_sums, d_gamma, d_beta = map(list, zip(*neurons))    # d_sums: (n_hidden, N), a neuron a row
+    d_W1 = inner(transpose(joined), d_sums)
     d_joined = inner(transpose(d_sums), W1)               # (N, T * n_embd)
     d_C = [[0.0] * m for _ in C]
     for ids, row in zip(contexts, d_joined):
         for t, i in enumerate(ids):                       # a row of C is used wherever its id is
             d_C[i] = add(d_C[i], row[t * m:][:m])
-    for p, grad in zip(model.parameters(), (d_C, d_W1, d_gamma, d_beta, d_W2, d_b2)):
-        p.grad = grad
+    for p, grad in zip(params, (d_C, d_W1, d_gamma, d_beta, d_W2, d_b2), strict=True):
+        p.off, p.grad = spread_of(add(p.grad, grad, -1.0))[0], grad
     return loss
 
 
-# Much of the two long ways cancels: pencil and paper find one formula for each: those of
-# cross_entropy and standardize, which .backward() uses. So this compares the two ways, too.
-def check_by_hand(options, examples):
-    """Prints how far gradients by hand are off those of .backward(), for each parameter."""
-    batch, model, grads = list(zip(*examples[:32])), build(options), []
-    for gradients in (backpropagate, gradients_by_hand):
-        gradients(model, *batch)
-        grads.append([numbers_of(p.grad) for p in model.parameters()])
-    print("\n        largest gradient   by hand off by")
-    for name, a, b in zip("C W1 gamma beta W2 b2".split(), *grads):
-        print(f"d_{name:6}{max(map(abs, a)):16.2g}{math.dist(a, b):17.1e}")
-
-
 # %% 10. What was learned
-# Texts, drawn token by token: the last block_size tokens are the context for the next. And the
-# embeddings: tokens that are followed by the same kind of thing are of the same use to the network,
-# and training moves them together, though after a short run most are still where chance put them.
+# Texts are drawn token by token: the last block_size tokens are the context for the next. And
+# tokens that are followed by the same kind of thing get similar embeddings, for they are of the
+# same use, though after a short run most are still where chance put them.
 def sample(model, boundary, block_size, rng):
     """Draws ids until the boundary, which is left out, or until there are 50."""
     model.eval()
@@ -705,12 +641,9 @@ def sample(model, boundary, block_size, rng):
     return ids[block_size:]
 
 
-def show_neighbours(rows, characters):
-    """Prints for each character those whose rows are closest to its row, the closest first."""
-    for i, row in enumerate(rows):
-        near = sorted(range(len(rows)), key=lambda j: math.dist(row, rows[j]))[1:6]
-        print(f"{characters[i]}  {' '.join(characters[j] for j in near)}",
-              end="\n" if i % 5 == 4 else "    ")
+def nearest(rows, i, n):
+    """The ids of the n rows that are closest to row i, the closest first."""
+    return sorted(range(len(rows)), key=lambda j: math.dist(rows[i], rows[j]))[1:n + 1]
 
 
 # You can stop here: what follows reads options.
@@ -721,7 +654,7 @@ SETTINGS = """\
 --test        flag              None     evaluate on the test split too
 --find-lr     flag              None     try learning rates from 0.001 to 10, no more
 --diagnose    flag              None     show each layer at the first step and halfway
---by-hand     flag              None     train with gradients by hand, after a check
+--by-hand     flag              None     train with gradients by hand, and check them
 --sweep       int               None     train so many random settings briefly, no more
 --data        str               None     UTF-8 text, a document a line, in place of names.txt
 --documents   int               None     documents to train on; all of 80%
@@ -763,53 +696,54 @@ def read_options(argv):
 def main(argv=None):
     """Shows what the sections are about, trains, evaluates, samples. InputError and OSError."""
     args = read_options(argv)
-    path = args.data or Path(__file__).with_name("names.txt")
-    lines = [line for line in read_lines(path) if line]
+    lines = list(filter(None, read_lines(args.data or Path(__file__).with_name("names.txt"))))
     characters = "".join(sorted(set("".join(lines)))) + "·"
     boundary, args.vocab_size = len(characters) - 1, len(characters)
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
     splits["train"] = splits["train"][:args.documents]
-    examples, rng = examples_of(splits["train"], args.block_size), random.Random(args.seed)
-    brief = changed(args, steps=min(1000, args.steps // 10))
+    parts = {name: examples_of(split, args.block_size) for name, split in splits.items()}
+    brief, rng = changed(args, steps=min(1000, args.steps // 10)), random.Random(args.seed)
     if args.find_lr:
-        return find_lr(args, examples, max(1, brief.steps // 40))
+        return find_lr(args, parts["train"], max(1, brief.steps // 40))
     if args.sweep:
         changes = [random_change(rng) for _ in range(args.sweep)]
         return print("\nthe lowest dev loss:", compare(brief, splits, changes), sep="\n")
-    show_first_losses(args, examples)
-    if args.by_hand:
-        check_by_hand(args, examples)
-    elif not args.diagnose:
+    show_first_losses(args, parts["train"])
+    if not (args.by_hand or args.diagnose):
         print(f"\ntoo small a network, too little data: {brief.steps} steps each")
         compare(brief, splits, [{}, {"n_hidden": 2}, {"documents": 100}])
-    model, rates, losses = build(args), decay(args.lr, args.steps), []
-    print(f"\n{len(lines)} documents, {len(examples)} examples to train on, "
+    model, losses, begun = build(args), [], time.monotonic()
+    gradients = gradients_by_hand if args.by_hand else backpropagate
+    print(f"\n{len(lines)} documents, {len(parts['train'])} examples to train on, "
           f"{sum(math.prod(p.shape) for p in model.parameters())} parameters")
-    gradients, begun = gradients_by_hand if args.by_hand else backpropagate, time.monotonic()
     try:
-        for loss in train(model, examples, rates, args, gradients):
-            if args.diagnose and len(losses) in (0, args.steps // 2):
-                diagnose(model, list(zip(*examples[:500])), rates[len(losses)])
+        for loss in train(model, parts["train"], args, gradients=gradients):
+            step, left = len(losses) + 1, args.steps - len(losses)
+            if args.diagnose and step in (1, args.steps // 2):
+                diagnose(model, list(zip(*parts["train"][:500])), args.lr * left / args.steps)
             losses.append(loss)
-            step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
-            left = (time.monotonic() - begun) / step * (args.steps - step)
-            line = f"step {step:6}  loss {mean:.4f}"
+            line = f"step {step:6}  loss {sum(losses[-100:]) / len(losses[-100:]):.4f}"
             if sys.stderr.isatty():
-                print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
+                seconds = (time.monotonic() - begun) / step * left
+                print(f"{line}  {seconds:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
             if step == 1 or step % max(1, args.steps // 10) == 0:
-                print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
+                print(f"{line} |{' ' * round(min(9 * loss, 38))}*", flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
+    if args.by_hand:
+        off = max(p.off for p in model.parameters())
+        print(f"in the last step, gradients by hand were off those of .backward() by {off:.1g}")
     for name in ("train", "dev", "test")[:3 if args.test else 2]:
-        print(f"{name} loss {evaluate(model, examples_of(splits[name], args.block_size)):.4f}",
-              flush=True)
+        print(f"{name} loss {evaluate(model, parts[name]):.4f}", flush=True)
     print("\nsamples (* is one of the documents)")
     for _ in range(args.samples):
         ids = sample(model, boundary, args.block_size, rng)
         print("".join(characters[i] for i in ids) + " *" * (ids in documents))
     print("\nthe closest to each token, by their embeddings")
-    show_neighbours(model.layers[0].weight.data, characters)
+    for i, char in enumerate(characters):
+        near = nearest(model.layers[0].weight.data, i, 5)
+        print(f"{char}  {' '.join(characters[j] for j in near)}", end="\n" if i % 5 == 4 else "    ")
 
 
 if __name__ == "__main__":
