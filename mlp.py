@@ -2,8 +2,8 @@
 
 To the tables of bigram.py, the contexts "ann" and "enn" have nothing in common. Here each letter
 becomes a short list of numbers, its embedding, which training moves to where it is useful: what is
-learned from one context serves for all that are like it. Bengio et al. 2003, "A Neural
-Probabilistic Language Model".
+learned from one context serves for all like it. Bengio et al. 2003, "A Neural Probabilistic
+Language Model".
 
     python mlp.py                          train on names.txt, evaluate, sample; under a minute
     python mlp.py --find-lr                which learning rate? many are tried in one short run
@@ -14,7 +14,6 @@ Probabilistic Language Model".
 import argparse
 import itertools
 import math
-import operator
 import random
 import sys
 import time
@@ -140,18 +139,11 @@ def inner(a, b):
     return out
 
 
-def dot(p, q):
-    """The dot product of two rows."""
-    return sum(map(operator.mul, p, q))
-
-
 # The same, faster; you may skip it. PyPy compiles these loops to the speed of C; CPython makes an
 # object of each product. math.dist makes none to give the distance of two rows, and the law of
 # cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If p were much longer than
 # q, rounding would swallow q: then a is first brought to the length of b.
 if sys.implementation.name == "cpython":
-    dot = getattr(math, "sumprod", dot)
-
     def inner(a, b):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
@@ -177,15 +169,10 @@ class Module:
         return own + [p for layer in self.layers for p in layer.parameters()]
 
 
-def normal(n, m, std, rng):
-    """A Tensor (n, m) of random numbers around 0 with this standard deviation."""
-    return Tensor([[rng.gauss(0, std) for _ in range(m)] for _ in range(n)])
-
-
 class Embedding(Module):
     """N contexts of T ids each -> (N, T, n_embd), a row for each id. ValueError for unknown ids."""
     def __init__(self, vocab_size, n_embd, std, rng):
-        self.weight = normal(vocab_size, n_embd, std, rng)
+        self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_embd)] for _ in range(vocab_size)])
 
     def __call__(self, contexts):
         table = self.weight.data
@@ -213,7 +200,7 @@ class Linear(Module):
     """x (N, n_in) times weight (n_in, n_out), plus bias (n_out), if there is one: -> (N, n_out).
     std: the standard deviation of the first weights. Raises ValueError if x does not fit."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
-        self.weight = normal(n_in, n_out, std, rng)
+        self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
 
     def __call__(self, x):
@@ -221,14 +208,13 @@ class Linear(Module):
         if len(x.data[0]) != len(weight):
             raise ValueError(f"linear: {x.shape} and {self.weight.shape} do not fit")
         out = inner(x.data, transpose(weight))
-        if bias:
-            out = [add(row, bias.data) for row in out]
+        out = [add(row, bias.data) for row in out] if bias else out
 
         # exercise 3.2: the gradients of a linear layer
         def backward(grad):
-            """grad (N, n_out) -> a tuple of the gradients of x (N, n_in), weight and, if there is
-            one, bias. out[i][k] is the sum of x[i][j] * weight[j][k] over all j, plus bias[k]: each
-            factor gets grad[i][k] times the other, summed over all products that it is in."""
+            """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there is one, bias.
+            out[i][k] is the sum over j of x[i][j] * weight[j][k], plus bias[k]: each factor gets
+            grad[i][k] times the other, summed over all products that it is in."""
             columns = transpose(grad)
             d_x = inner(grad, weight)                     # grad @ weight.T -> (N, n_in)
             d_weight = inner(transpose(x.data), columns)  # x.T @ grad -> (n_in, n_out)
@@ -284,8 +270,7 @@ class Sequential(Module):
 # computed as a - log(sum), and the largest logit brought to 0: only differences of logits count.
 # exercise 3.3: logits to log-probabilities
 def log_softmax(row):
-    """The logarithms of the probabilities that belong to a list of logits, of whatever size.
-    That of a logit a is a - log(sum of e^b over all logits b).
+    """The logarithms of the probabilities that belong to logits, a - log(sum of all e^b) for each a.
     >>> [round(v, 3) for v in log_softmax([1000.0, 1000.0])]
     [-0.693, -0.693]"""
     top = max(row)
@@ -304,9 +289,8 @@ def cross_entropy(logits, targets):
 
     # exercise 3.4: the gradient of softmax and loss
     def backward(grad):
-        """grad, a number -> a tuple with the gradient of logits: grad * p / N, and grad * (p - 1) /
-        N at the target; log_probs holds log p. What did not come is pushed down by as much as it
-        was believed in, and what came is pushed up by all that."""
+        """grad, a number -> a tuple with the gradient of logits: grad / N * p, or grad / N * (p - 1)
+        at the target, with log p in log_probs. What came is pushed up by all that others go down."""
         d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
         for row, target in zip(d_logits, targets):
             row[target] -= grad / n
@@ -315,11 +299,11 @@ def cross_entropy(logits, targets):
 
 
 # %% 5. Initialisation
-# A network that knows nothing should hold all tokens for equally likely, at a loss of
-# log(vocab_size). With weights of standard deviation 1 (--init naive) it is sure of nonsense: a sum
-# of 64 inputs of size about 1, each times such a weight, spreads by about sqrt(64) = 8. Such sums
-# also drive tanh to -1 or 1, where it is flat (saturated), and little gradient passes. So weights
-# should spread by 1 / sqrt(n_in); a gain makes up for what tanh and relu take away.
+# A network that knows nothing should hold all tokens for equally likely. With weights of standard
+# deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
+# such a weight, spread by about sqrt(64) = 8. Such sums also drive tanh to -1 or 1, where it is flat
+# (saturated): little gradient passes. So weights should spread by 1 / sqrt(n_in), times a gain that
+# makes up for what tanh and relu take away.
 def initial_std(init, n_in, gain):
     """A layer's first standard deviation: He et al. 2015, "Delving Deep into Rectifiers", or 1."""
     return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
@@ -328,9 +312,8 @@ def initial_std(init, n_in, gain):
 def flat_share(layer, rows):
     """The share of a Tanh's outputs beyond 0.97, where its slope is below 0.06; or of a ReLU's
     neurons that are 0 in all rows: they are dead, no gradient passes them."""
-    if isinstance(layer, Tanh):
-        flat = [abs(v) > 0.97 for row in rows for v in row]
-    else:
+    flat = [abs(v) > 0.97 for row in rows for v in row]
+    if isinstance(layer, ReLU):
         flat = [not any(column) for column in transpose(rows)]
     return sum(flat) / len(flat)
 
@@ -338,29 +321,30 @@ def flat_share(layer, rows):
 # %% 6. Normalisation
 # Good first weights do not stay good. So batch norm brings each neuron's sums over the batch to
 # mean 0 and variance 1, at every step; then the network chooses a scale and a shift. (A bias before
-# it would go away with the mean.) The price: what an example gives depends on the others in its
-# batch. Out of training it must not: averages over past batches, running statistics, take over.
-# Layer norm does the same to each example alone: Ba et al. 2016, "Layer Normalization".
+# it would go away with the mean.) But what an example gives now depends on the others in its batch.
+# Out of training it must not: averages over past batches, running statistics, take over. Layer norm
+# does the same to each example alone: Ba et al. 2016, "Layer Normalization".
 EPS = 1e-5  # keeps equal numbers, of variance 0, from dividing by 0
 
 
 def standardize(values, known=None):
-    """values (n) brought to mean 0 and variance 1, the way back, and their mean and variance; or by
-    another mean and variance, if known."""
+    """values (n) brought to mean 0 and variance 1, the way back, and their mean and variance. If
+    another mean and variance are known, they are used."""
     n = len(values)
     mean = known[0] if known else sum(values) / n
     centred = [v - mean for v in values]
-    variance = known[1] if known else dot(centred, centred) / n
+    variance = known[1] if known else sum([v * v for v in centred]) / n
     scale = 1 / math.sqrt(variance + EPS)
     normed = [v * scale for v in centred]
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
         """grad (n), of normed -> the gradient of values (n). Adding a constant to all values, or
-        stretching them, leaves normed as it was: in these two directions the gradient is 0. So
-        subtract from grad its mean, and its part along normed, which is normed times the mean of
-        their products. (Not so if mean and variance are known.) Then multiply by scale."""
-        shift, stretch = (0.0, 0.0) if known else (sum(grad) / n, dot(grad, normed) / n)
+        stretching them, leaves normed as it was (unless mean and variance are known): so subtract
+        from grad its mean, and its part along normed, which is normed times the mean of their
+        products. Then multiply by scale."""
+        stretch = 0.0 if known else sum([grad[i] * normed[i] for i in range(n)]) / n
+        shift = 0.0 if known else sum(grad) / n
         return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
     return normed, backward, mean, variance
 
@@ -381,16 +365,16 @@ class LayerNorm(Module):
 
         def backward(grad):
             columns = transpose(grad)
-            d_weight = list(map(dot, columns, transpose(normed)))
+            d_weight = [sum([g * v for g, v in zip(*p)]) for p in zip(columns, transpose(normed))]
             d_normed = [[g * w for g, w in zip(row, weight)] for row in grad]
             return normed_backward(d_normed), d_weight, list(map(sum, columns))
         return Tensor(out, (x, self.weight, self.bias), backward)
 
 
 class BatchNorm1d(LayerNorm):
-    """Each column of (N, n), over the batch, to mean 0 and variance 1. In the running statistics the
-    first 100 batches count alike, then each new one 1%. Raises InputError for training on a batch
-    of 1. Ioffe and Szegedy 2015, "Batch Normalization"."""
+    """Each column of (N, n) to mean 0 and variance 1. The first 100 batches count alike in the running
+    statistics, each later one 1%. Raises InputError for training on a batch of 1.
+    Ioffe and Szegedy 2015, "Batch Normalization"."""
     def __init__(self, n):
         super().__init__(n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
@@ -413,46 +397,28 @@ class BatchNorm1d(LayerNorm):
 
 
 def build(options):
-    """The network, contexts (N, block_size) -> logits (N, vocab_size). options has the names of the
-    command line, and vocab_size."""
-    rng, init, norm = random.Random(options.seed), options.init, options.norm
-    # Embeddings begin near each other: the farther apart chance puts them, the longer their way.
-    std = 0.3 if init == "kaiming" else 1.0
-    layers = [Embedding(options.vocab_size, options.n_embd, std, rng), Flatten()]
-    n_in, gain = options.block_size * options.n_embd, 1.0
-    for _ in range(options.n_layer):
+    """The network: contexts (N, block_size) -> logits (N, vocab_size). options: see SETTINGS."""
+    rng, init, norm = random.Random(options["seed"]), options["init"], options["norm"]
+    vocab_size, n_embd, n_hidden = (options[key] for key in ("vocab_size", "n_embd", "n_hidden"))
+    std = 0.3 if init == "kaiming" else 1.0  # near each other: it is not far to where they are useful
+    layers = [Embedding(vocab_size, n_embd, std, rng), Flatten()]
+    n_in, gain = options["block_size"] * n_embd, 1.0
+    for _ in range(options["n_layer"]):
         std = initial_std(init, n_in, gain)
-        layers.append(Linear(n_in, options.n_hidden, std, rng, bias=norm != "batch"))
+        layers.append(Linear(n_in, n_hidden, std, rng, bias=norm != "batch"))
         if norm != "none":
-            layers.append((BatchNorm1d if norm == "batch" else LayerNorm)(options.n_hidden))
-        layers.append(Tanh() if options.activation == "tanh" else ReLU())
-        n_in, gain = options.n_hidden, layers[-1].gain
+            layers.append(BatchNorm1d(n_hidden) if norm == "batch" else LayerNorm(n_hidden))
+        layers.append(Tanh() if options["activation"] == "tanh" else ReLU())
+        n_in, gain = n_hidden, layers[-1].gain
     std = initial_std(init, n_in, 0.1)  # ten times fainter: the network begins unsure
-    return Sequential([*layers, Linear(n_in, options.vocab_size, std, rng)])
-
-
-def changed(options, **changes):
-    """The options with some changes, as another object."""
-    return argparse.Namespace(**vars(options) | changes)
-
-
-def show_first_losses(options, examples):
-    """Prints what first weights do. Batch norm mends saturation, but no output that is too loud."""
-    contexts, targets = zip(*examples[:500])
-    print(f"before training                    loss   {options.activation} flat\n"
-          f"all tokens equally likely{math.log(options.vocab_size):14.3f}")
-    for init, norm in itertools.product(("naive", "kaiming"), ("none", "batch")):
-        model = build(changed(options, init=init, norm=norm))
-        loss = cross_entropy(model(contexts), targets).data
-        flat = flat_share(model.layers[-2], model.outs[-2].data)  # of the last hidden layer
-        print(f"--init {init:7} --norm {norm:5}{loss:14.3f}{flat:10.1%}")
+    return Sequential([*layers, Linear(n_in, vocab_size, std, rng)])
 
 
 # %% 7. Training
 # The gradient over all examples would say which way is downhill, but a step is cheaper on a few of
 # them, drawn at random (stochastic gradient descent): many rough steps get further than few exact
-# ones. The size of steps, the learning rate, decides more than all else: too small and nothing
-# happens, too large and the loss explodes. Small steps at the end settle what large ones shake.
+# ones. Their size, the learning rate, decides more than all else: if it is too small, nothing
+# happens; if too large, the loss explodes. Small steps at the end settle what large ones shake.
 def backpropagate(model, contexts, targets):
     """The loss of a batch, in nats a token; every parameter then has its gradient in .grad."""
     for p in model.parameters():
@@ -465,15 +431,15 @@ def backpropagate(model, contexts, targets):
 def train(model, examples, options, rates=None, gradients=backpropagate):
     """Takes a step for each of the learning rates, yielding the loss before it. If there are none,
     they fall from lr towards 0. Raises InputError if a loss is no number."""
-    rng, steps = random.Random(options.seed), options.steps
+    rng, lr, steps = random.Random(options["seed"]), options["lr"], options["steps"]
     model.train()
-    for lr in rates or [options.lr * (steps - step) / steps for step in range(steps)]:
-        contexts, targets = zip(*rng.choices(examples, k=options.batch_size))
+    for rate in rates or [lr * (steps - step) / steps for step in range(steps)]:
+        contexts, targets = zip(*rng.choices(examples, k=options["batch_size"]))
         loss = gradients(model, contexts, targets)
         if not math.isfinite(loss):
             raise InputError("the loss is no number: the steps, lr, were too large")
         for p in model.parameters():
-            p.data = add(p.data, p.grad, -lr)
+            p.data = add(p.data, p.grad, -rate)
         yield loss
 
 
@@ -491,47 +457,40 @@ def evaluate(model, examples):
 # Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
 def find_lr(options, examples, steps):
     """Prints the mean loss of some steps with each of 41 learning rates, from 0.001 to 10."""
-    model, means = build(options), {}
-    for k in range(41):
-        lr = 0.001 * 10 ** (k / 10)
-        losses = list(train(model, examples, changed(options, seed=k), [lr] * steps))
-        means[lr] = sum(losses) / steps
-        print(f"--lr {lr:<#8.2g}{means[lr]:9.4f} |{' ' * round(min(9 * means[lr], 50))}*")
+    rates = [0.001 * 10 ** (k / 10) for k in range(41) for _ in range(steps)]
+    losses = list(train(build(options), examples, options, rates))
+    means = {rates[i]: sum(losses[i:i + steps]) / steps for i in range(0, len(rates), steps)}
+    for rate, mean in means.items():
+        print(f"--lr {rate:<#8.2g}{mean:9.4f} |{' ' * round(min(9 * mean, 50))}*")
     print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}")
 
 
 # What else can go wrong, two losses tell. Both high: the network is too small, or was trained too
 # briefly (it underfits). Train low but dev high: it had too little data and learned it by heart (it
-# overfits). The same table serves to search settings at random: a grid of 3 values each tries in 27
-# runs no more than 3 learning rates. Bergstra and Bengio 2012, "Random Search for Hyper-Parameter
-# Optimization".
+# overfits). The same table serves to search for settings. That is best done at random, as a grid of
+# 3 values each tries in 27 runs no more than 3 learning rates: Bergstra and Bengio 2012.
 def compare(options, splits, changes):
-    """Prints what each of the changes, dicts, to the options does. Returns the line of the best."""
+    """Trains with each of the changes, dicts, to the options and prints losses, on 5000 examples, and
+    what is flat in the last hidden layer. Returns the line with the lowest dev loss."""
     results = []
-    for change in changes:
-        o = changed(options, **change)
-        documents, model = (splits["train"][:o.documents], splits["dev"]), build(o)
-        examples, dev_examples = (examples_of(part, o.block_size) for part in documents)
-        list(train(model, examples, o))
-        loss, dev_loss = evaluate(model, examples), evaluate(model, dev_examples)
-        words = [f"--{name.replace('_', '-')} {value}" for name, value in change.items()]
-        results.append((dev_loss, f"train {loss:.3f}  dev {dev_loss:.3f}  {' '.join(words)}"))
-        print(results[-1][1])
+    for o in [options | change for change in changes]:
+        model, train_documents = build(o), splits["train"][:o["documents"]]
+        parts = [examples_of(part, o["block_size"]) for part in (train_documents, splits["dev"])]
+        model([context for context, _ in parts[0][:500]])  # batch norm has seen something
+        list(train(model, parts[0], o))
+        losses = [evaluate(model, part[:5000]) for part in parts]
+        flat = flat_share(model.layers[-2], model.outs[-2].data)
+        words = [f"--{key.replace('_', '-')} {o[key]}" for key in o if o[key] != options[key]]
+        line = f"train {losses[0]:6.3f}  dev {losses[1]:6.3f}  flat {flat:5.1%}  {' '.join(words)}"
+        results.append((losses[1], line))
+        print(line)
     return min(results)[1]
-
-
-def random_change(rng):
-    """A dict of settings. Learning rates differ by factors, so it is the exponent that is drawn."""
-    return {"block_size": rng.randint(2, 8), "n_embd": rng.choice([4, 8, 12, 16]),
-            "n_hidden": rng.choice([16, 32, 64, 128]), "lr": round(10 ** rng.uniform(-1.5, 0.5), 2),
-            "norm": rng.choice(["batch", "layer"])}
 
 
 # %% 8. Diagnostics
 # What a hidden layer gives should spread, but not be flat by a third; gradients should spread alike
-# at each layer. Of weights the telling figure is how far a step moves them against how large they
-# are, update to data: a hundredth to a thousandth is a good pace. At a half a weight forgets what
-# it knew, at a millionth it learns nothing.
+# at each layer. Of weights it tells the most how far a step moves them against how large they are,
+# update to data: a hundredth to a thousandth is a good pace, a half makes them forget.
 def spread_of(data):
     """The standard deviation of the numbers in nested lists, and how many of them are in each
     twelfth of a range of two of it around 0, as bars. What lies beyond counts at its ends."""
@@ -544,25 +503,23 @@ def spread_of(data):
 
 
 def diagnose(model, batch, lr):
-    """Prints how a batch goes through the layers, and how gradients return. It becomes part of the
-    running statistics."""
+    """Prints how a batch goes through the layers, and how gradients come back."""
     print(f"\nloss {backpropagate(model, *batch):.3f}    spread                flat"
           "  gradients' spread            update to data")
     for layer, out in zip(model.layers, model.outs):
-        (spread, bars), (d_spread, d_bars), note = spread_of(out.data), spread_of(out.grad), ""
-        if isinstance(layer, Activation):
-            note = f"{flat_share(layer, out.data):.1%}"
-        line = f"{type(layer).__name__:12}{spread:8.3f}  {bars}{note:>8}  {d_spread:9.1e}  {d_bars}"
+        (spread, bars), (d_spread, d_bars) = spread_of(out.data), spread_of(out.grad)
+        flat = f"{flat_share(layer, out.data):.1%}" if isinstance(layer, Activation) else ""
+        line = f"{type(layer).__name__:12}{spread:8.3f}  {bars}{flat:>8}  {d_spread:9.1e}  {d_bars}"
         if isinstance(layer, (Embedding, Linear)):
-            p = layer.weight
-            line += f"{lr * spread_of(p.grad)[0] / spread_of(p.data)[0]:10.1e}"
+            (size, _), (slope, _) = spread_of(layer.weight.data), spread_of(layer.weight.grad)
+            line += f"{lr * slope / size:10.1e}"
         print(line)
 
 
 # %% 9. Backpropagation by hand
-# What does .backward() do? Here is its work, for one hidden layer with batch norm and tanh. d_x is
-# d loss / d x. Going back, each step asks how the loss changes with what went in, if we know how it
-# changes with what came out. Three rules do. What a number is multiplied by, its gradient is
+# What does .backward() do? Here is its work, for one hidden layer with batch norm and tanh. Going
+# back, each step asks how the loss changes with what went in, if we know how it changes with what
+# came out: d_x is d loss / d x. Three rules do. What a number is multiplied by, its gradient is
 # multiplied by. What is used in several places gets the sum of the gradients from all. And a sum
 # hands its gradient on to each of its terms. The two longest ways come first.
 def loss_by_hand(logits, target, d_loss):
@@ -579,8 +536,8 @@ def loss_by_hand(logits, target, d_loss):
 
 # exercise 3.6: batch norm backward, step by step
 def norm_by_hand(values, gamma, d_out):
-    """d_out (N), of batch norm's outputs gamma * normed + beta for one neuron, whose sums over the
-    batch are values (N) -> the gradients of values (N), gamma and beta."""
+    """d_out (N), of gamma * normed + beta for one neuron, whose sums over the batch are values (N) ->
+    a tuple of the gradients of values (N), gamma and beta."""
     n = len(values)
     mean = sum(values) / n
     centred = [v - mean for v in values]
@@ -588,9 +545,9 @@ def norm_by_hand(values, gamma, d_out):
     scale = (variance + EPS) ** -0.5
     normed = [v * scale for v in centred]
     # And back:
-    d_gamma = dot(d_out, normed)
+    d_gamma = sum([g * v for g, v in zip(d_out, normed)])
     d_normed = [g * gamma for g in d_out]
-    d_scale = dot(d_normed, centred)               # it multiplies each of them
+    d_scale = sum([g * v for g, v in zip(d_normed, centred)])  # it multiplies each
     d_variance = -0.5 * d_scale * scale ** 3       # (x^-1/2)' = -1/2 x^-3/2
     d_square = d_variance / n                      # the same for each of those in the sum
     d_centred = [g * scale + 2 * v * d_square for g, v in zip(d_normed, centred)]  # used twice
@@ -599,8 +556,7 @@ def norm_by_hand(values, gamma, d_out):
 
 
 # Much of this cancels, and pencil and paper find a formula for each: those of cross_entropy and
-# standardize, which .backward() uses. Now the whole way. C are the embeddings, W1 and W2 the
-# weights, gamma and beta those of batch norm.
+# standardize, which .backward() uses. Now all of it: C are the embeddings, W1 and W2 the weights.
 def gradients_by_hand(model, contexts, targets):
     """What backpropagate does, by hand; p.off is how far each p.grad is off that of .backward()."""
     loss, params = backpropagate(model, contexts, targets), model.parameters()
@@ -627,8 +583,7 @@ def gradients_by_hand(model, contexts, targets):
 
 # %% 10. What was learned
 # Texts are drawn token by token: the last block_size tokens are the context for the next. And
-# tokens that are followed by the same kind of thing get similar embeddings, for they are of the
-# same use, though after a short run most are still where chance put them.
+# tokens that are followed by the same kind of thing get similar embeddings, being of the same use.
 def sample(model, boundary, block_size, rng):
     """Draws ids until the boundary, which is left out, or until there are 50."""
     model.eval()
@@ -639,11 +594,6 @@ def sample(model, boundary, block_size, rng):
         if ids[-1] == boundary:
             return ids[block_size:-1]
     return ids[block_size:]
-
-
-def nearest(rows, i, n):
-    """The ids of the n rows that are closest to row i, the closest first."""
-    return sorted(range(len(rows)), key=lambda j: math.dist(rows[i], rows[j]))[1:n + 1]
 
 
 # You can stop here: what follows reads options.
@@ -698,42 +648,44 @@ def main(argv=None):
     args = read_options(argv)
     lines = list(filter(None, read_lines(args.data or Path(__file__).with_name("names.txt"))))
     characters = "".join(sorted(set("".join(lines)))) + "·"
-    boundary, args.vocab_size = len(characters) - 1, len(characters)
+    boundary, rng = len(characters) - 1, random.Random(args.seed)
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
     splits["train"] = splits["train"][:args.documents]
     parts = {name: examples_of(split, args.block_size) for name, split in splits.items()}
-    brief, rng = changed(args, steps=min(1000, args.steps // 10)), random.Random(args.seed)
+    options = {**vars(args), "vocab_size": boundary + 1}
+    brief = options | {"steps": min(1000, args.steps // 10)}
     if args.find_lr:
-        return find_lr(args, parts["train"], max(1, brief.steps // 40))
+        return find_lr(options, parts["train"], max(1, brief["steps"] // 40))
     if args.sweep:
-        changes = [random_change(rng) for _ in range(args.sweep)]
+        changes = [{"block_size": rng.randint(2, 8), "n_hidden": rng.choice([16, 32, 64, 128]),
+                    "norm": rng.choice(["batch", "layer"]), "n_embd": rng.choice([4, 8, 12, 16]),
+                    "lr": round(10 ** rng.uniform(-1.5, 0.5), 2)} for _ in range(args.sweep)]
         return print("\nthe lowest dev loss:", compare(brief, splits, changes), sep="\n")
-    show_first_losses(args, parts["train"])
     if not (args.by_hand or args.diagnose):
-        print(f"\ntoo small a network, too little data: {brief.steps} steps each")
-        compare(brief, splits, [{}, {"n_hidden": 2}, {"documents": 100}])
-    model, losses, begun = build(args), [], time.monotonic()
-    gradients = gradients_by_hand if args.by_hand else backpropagate
+        fresh = [{"steps": 0, "init": init, "norm": norm} for init in ("naive", "kaiming")
+                 for norm in ("none", "batch")]
+        compare(brief, splits, [*fresh, {}, {"n_hidden": 2}, {"documents": 100}])
+    model, losses, begun = build(options), [], time.monotonic()
     print(f"\n{len(lines)} documents, {len(parts['train'])} examples to train on, "
           f"{sum(math.prod(p.shape) for p in model.parameters())} parameters")
+    gradients = gradients_by_hand if args.by_hand else backpropagate
     try:
-        for loss in train(model, parts["train"], args, gradients=gradients):
-            step, left = len(losses) + 1, args.steps - len(losses)
-            if args.diagnose and step in (1, args.steps // 2):
-                diagnose(model, list(zip(*parts["train"][:500])), args.lr * left / args.steps)
+        for loss in train(model, parts["train"], options, gradients=gradients):
             losses.append(loss)
-            line = f"step {step:6}  loss {sum(losses[-100:]) / len(losses[-100:]):.4f}"
+            step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
+            if args.diagnose and step in (1, args.steps // 2):
+                diagnose(model, list(zip(*parts["train"][:500])), args.lr * (1 - step / args.steps))
+            line = f"step {step:6}  loss {mean:.4f}"
             if sys.stderr.isatty():
-                seconds = (time.monotonic() - begun) / step * left
+                seconds = (time.monotonic() - begun) / step * (args.steps - step)
                 print(f"{line}  {seconds:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
             if step == 1 or step % max(1, args.steps // 10) == 0:
-                print(f"{line} |{' ' * round(min(9 * loss, 38))}*", flush=True)
+                print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
-    if args.by_hand:
-        off = max(p.off for p in model.parameters())
-        print(f"in the last step, gradients by hand were off those of .backward() by {off:.1g}")
+    if args.by_hand and losses:
+        print(f"by hand, gradients are off by {max(p.off for p in model.parameters()):.1g} at most")
     for name in ("train", "dev", "test")[:3 if args.test else 2]:
         print(f"{name} loss {evaluate(model, parts[name]):.4f}", flush=True)
     print("\nsamples (* is one of the documents)")
@@ -741,8 +693,9 @@ def main(argv=None):
         ids = sample(model, boundary, args.block_size, rng)
         print("".join(characters[i] for i in ids) + " *" * (ids in documents))
     print("\nthe closest to each token, by their embeddings")
+    rows = model.layers[0].weight.data
     for i, char in enumerate(characters):
-        near = nearest(model.layers[0].weight.data, i, 5)
+        near = sorted(range(len(rows)), key=lambda j: math.dist(rows[i], rows[j]))[1:6]
         print(f"{char}  {' '.join(characters[j] for j in near)}", end="\n" if i % 5 == 4 else "    ")
 
 
