@@ -161,7 +161,7 @@ if sys.implementation.name == "cpython":
 
 class Module:
     """A layer. Called on a Tensor for a batch of N examples, it gives another."""
-    layers, training = (), True  # training: False while evaluating, see section 6
+    layers, training = (), True  # training is False while evaluating
 
     def parameters(self):
         """The tensors that training changes, in a list."""
@@ -270,7 +270,7 @@ class Sequential(Module):
 # computed as a - log(sum), and the largest logit brought to 0: only differences of logits count.
 # exercise 3.3: logits to log-probabilities
 def log_softmax(row):
-    """The logarithms of the probabilities that belong to logits, a - log(sum of all e^b) for each a.
+    """The logarithms of the probabilities of logits: a - log(sum of all e^b), for each a.
     >>> [round(v, 3) for v in log_softmax([1000.0, 1000.0])]
     [-0.693, -0.693]"""
     top = max(row)
@@ -289,8 +289,8 @@ def cross_entropy(logits, targets):
 
     # exercise 3.4: the gradient of softmax and loss
     def backward(grad):
-        """grad, a number -> a tuple with the gradient of logits: grad / N * p, or grad / N * (p - 1)
-        at the target, with log p in log_probs. What came is pushed up by all that others go down."""
+        """grad, a number -> a tuple with the gradient of logits: grad / N * p, less grad / N at the
+        target; log_probs holds log p. All that is pushed down pushes up what came."""
         d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
         for row, target in zip(d_logits, targets):
             row[target] -= grad / n
@@ -301,7 +301,7 @@ def cross_entropy(logits, targets):
 # %% 5. Initialisation
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
 # deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
-# such a weight, spread by about sqrt(64) = 8. Such sums also drive tanh to -1 or 1, where it is flat
+# such a weight, spread by about sqrt(64) = 8. They also drive tanh to -1 or 1, where it is flat
 # (saturated): little gradient passes. So weights should spread by 1 / sqrt(n_in), times a gain that
 # makes up for what tanh and relu take away.
 def initial_std(init, n_in, gain):
@@ -324,17 +324,14 @@ def flat_share(layer, rows):
 # it would go away with the mean.) But what an example gives now depends on the others in its batch.
 # Out of training it must not: averages over past batches, running statistics, take over. Layer norm
 # does the same to each example alone: Ba et al. 2016, "Layer Normalization".
-EPS = 1e-5  # keeps equal numbers, of variance 0, from dividing by 0
-
-
-def standardize(values, known=None):
-    """values (n) brought to mean 0 and variance 1, the way back, and their mean and variance. If
-    another mean and variance are known, they are used."""
+def standardize(values, known=None, eps=1e-5):
+    """values (n) brought to mean 0 and variance 1, the way back, and their mean and variance; or by
+    a mean and variance that are known. eps keeps equal numbers from dividing by 0."""
     n = len(values)
     mean = known[0] if known else sum(values) / n
     centred = [v - mean for v in values]
     variance = known[1] if known else sum([v * v for v in centred]) / n
-    scale = 1 / math.sqrt(variance + EPS)
+    scale = 1 / math.sqrt(variance + eps)
     normed = [v * scale for v in centred]
 
     # exercise 3.5: the gradient of batch norm
@@ -350,57 +347,55 @@ def standardize(values, known=None):
 
 
 class LayerNorm(Module):
-    """Each row of (N, n) to mean 0 and variance 1, then scaled. ValueError if x does not fit."""
+    """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n). BatchNorm1d
+    turns rows to columns. Raises ValueError if x does not fit."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
-    def __call__(self, x):
-        rows, backwards, _, _ = zip(*map(standardize, x.data))
-        return self.scaled(x, rows, lambda grad: [b(row) for b, row in zip(backwards, grad)])
-
-    def scaled(self, x, normed, normed_backward):
-        """normed (N, n), made from x, times weight (n), plus bias (n)."""
-        weight, bias = self.weight.data, self.bias.data
-        out = [[v * w + b for v, w, b in zip(row, weight, bias, strict=True)] for row in normed]
+    def __call__(self, x, turn=list, known=itertools.repeat(None)):
+        lines, backwards, *self.moments = zip(*map(standardize, turn(x.data), known))
+        weight, normed = self.weight.data, turn(lines)
+        out = [[v * w + b for v, w, b in zip(row, weight, self.bias.data, strict=True)]
+               for row in normed]
 
         def backward(grad):
             columns = transpose(grad)
             d_weight = [sum([g * v for g, v in zip(*p)]) for p in zip(columns, transpose(normed))]
-            d_normed = [[g * w for g, w in zip(row, weight)] for row in grad]
-            return normed_backward(d_normed), d_weight, list(map(sum, columns))
+            d_lines = turn([[g * w for g, w in zip(row, weight)] for row in grad])
+            d_x = turn([back(line) for back, line in zip(backwards, d_lines)])
+            return d_x, d_weight, list(map(sum, columns))
         return Tensor(out, (x, self.weight, self.bias), backward)
 
 
 class BatchNorm1d(LayerNorm):
-    """Each column of (N, n) to mean 0 and variance 1. The first 100 batches count alike in the running
-    statistics, each later one 1%. Raises InputError for training on a batch of 1.
-    Ioffe and Szegedy 2015, "Batch Normalization"."""
+    """Each column of (N, n) to mean 0 and variance 1, or, out of training, by running statistics: in
+    them the first 100 batches count alike, each later one 1%. Raises InputError for training on a
+    batch of 1. Ioffe and Szegedy 2015, "Batch Normalization"."""
     def __init__(self, n):
         super().__init__(n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
     def __call__(self, x):
-        n, known = len(x.data), zip(self.running_mean, self.running_var)
-        if self.training and n == 1:
+        n = len(x.data)
+        if not self.training:
+            return super().__call__(x, transpose, zip(self.running_mean, self.running_var))
+        if n == 1:
             raise InputError("batch norm cannot train on a batch of 1: it has no variance")
-        columns, backwards, means, variances = zip(*map(
-            standardize, transpose(x.data), itertools.repeat(None) if self.training else known))
-        if self.training:
-            self.num_batches_tracked += 1
-            new = max(0.01, 1 / self.num_batches_tracked)
-            for c, (mean, variance) in enumerate(zip(means, variances)):
-                self.running_mean[c] += new * (mean - self.running_mean[c])
-                # around its own mean, a batch varies by only (n - 1) / n of the true variance
-                self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-        return self.scaled(x, transpose(columns), lambda grad: transpose(
-            [b(column) for b, column in zip(backwards, transpose(grad))]))
+        out = super().__call__(x, transpose)
+        self.num_batches_tracked += 1
+        new = max(0.01, 1 / self.num_batches_tracked)
+        for c, (mean, variance) in enumerate(zip(*self.moments)):
+            self.running_mean[c] += new * (mean - self.running_mean[c])
+            # around its own mean, a batch varies by only (n - 1) / n of the true variance
+            self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
+        return out
 
 
 def build(options):
     """The network: contexts (N, block_size) -> logits (N, vocab_size). options: see SETTINGS."""
     rng, init, norm = random.Random(options["seed"]), options["init"], options["norm"]
     vocab_size, n_embd, n_hidden = (options[key] for key in ("vocab_size", "n_embd", "n_hidden"))
-    std = 0.3 if init == "kaiming" else 1.0  # near each other: it is not far to where they are useful
+    std = 0.3 if init == "kaiming" else 1.0  # embeddings begin close: no way is far
     layers = [Embedding(vocab_size, n_embd, std, rng), Flatten()]
     n_in, gain = options["block_size"] * n_embd, 1.0
     for _ in range(options["n_layer"]):
@@ -417,8 +412,8 @@ def build(options):
 # %% 7. Training
 # The gradient over all examples would say which way is downhill, but a step is cheaper on a few of
 # them, drawn at random (stochastic gradient descent): many rough steps get further than few exact
-# ones. Their size, the learning rate, decides more than all else: if it is too small, nothing
-# happens; if too large, the loss explodes. Small steps at the end settle what large ones shake.
+# ones. Their size, the learning rate, decides more than all else: too small and nothing happens, too
+# large and the loss explodes. Small steps at the end settle what large ones shake.
 def backpropagate(model, contexts, targets):
     """The loss of a batch, in nats a token; every parameter then has its gradient in .grad."""
     for p in model.parameters():
@@ -470,8 +465,8 @@ def find_lr(options, examples, steps):
 # overfits). The same table serves to search for settings. That is best done at random, as a grid of
 # 3 values each tries in 27 runs no more than 3 learning rates: Bergstra and Bengio 2012.
 def compare(options, splits, changes):
-    """Trains with each of the changes, dicts, to the options and prints losses, on 5000 examples, and
-    what is flat in the last hidden layer. Returns the line with the lowest dev loss."""
+    """Trains with each of the changes, dicts, to the options and prints losses, and what is flat in
+    the last hidden layer. Returns the line with the lowest dev loss."""
     results = []
     for o in [options | change for change in changes]:
         model, train_documents = build(o), splits["train"][:o["documents"]]
@@ -535,16 +530,16 @@ def loss_by_hand(logits, target, d_loss):
 
 
 # exercise 3.6: batch norm backward, step by step
-def norm_by_hand(values, gamma, d_out):
-    """d_out (N), of gamma * normed + beta for one neuron, whose sums over the batch are values (N) ->
-    a tuple of the gradients of values (N), gamma and beta."""
+def norm_by_hand(values, gamma, d_out, eps=1e-5):
+    """d_out (N), of gamma * normed + beta, for one neuron, whose sums over the batch are values (N)
+    -> a tuple of the gradients of values (N), gamma and beta."""
     n = len(values)
     mean = sum(values) / n
     centred = [v - mean for v in values]
     variance = sum([v * v for v in centred]) / n
-    scale = (variance + EPS) ** -0.5
+    scale = (variance + eps) ** -0.5
     normed = [v * scale for v in centred]
-    # And back:
+
     d_gamma = sum([g * v for g, v in zip(d_out, normed)])
     d_normed = [g * gamma for g in d_out]
     d_scale = sum([g * v for g, v in zip(d_normed, centred)])  # it multiplies each
@@ -585,14 +580,12 @@ def gradients_by_hand(model, contexts, targets):
 # Texts are drawn token by token: the last block_size tokens are the context for the next. And
 # tokens that are followed by the same kind of thing get similar embeddings, being of the same use.
 def sample(model, boundary, block_size, rng):
-    """Draws ids until the boundary, which is left out, or until there are 50."""
+    """Draws ids until the boundary, which is the last of them, or until there are 50."""
     model.eval()
     ids = [boundary] * block_size
-    while len(ids) < block_size + 50:
+    while len(ids) == block_size or len(ids) < block_size + 50 and ids[-1] != boundary:
         log_probs = log_softmax(model([ids[-block_size:]]).data[0])
         ids += rng.choices(range(len(log_probs)), map(math.exp, log_probs))
-        if ids[-1] == boundary:
-            return ids[block_size:-1]
     return ids[block_size:]
 
 
@@ -653,33 +646,33 @@ def main(argv=None):
     splits = make_splits(documents, boundary, args.seed)
     splits["train"] = splits["train"][:args.documents]
     parts = {name: examples_of(split, args.block_size) for name, split in splits.items()}
-    options = {**vars(args), "vocab_size": boundary + 1}
-    brief = options | {"steps": min(1000, args.steps // 10)}
+    options, examples = {**vars(args), "vocab_size": boundary + 1}, parts["train"]
+    brief = {"steps": min(1000, args.steps // 10)}
     if args.find_lr:
-        return find_lr(options, parts["train"], max(1, brief["steps"] // 40))
+        return find_lr(options, examples, max(1, args.steps // 400))
     if args.sweep:
-        changes = [{"block_size": rng.randint(2, 8), "n_hidden": rng.choice([16, 32, 64, 128]),
-                    "norm": rng.choice(["batch", "layer"]), "n_embd": rng.choice([4, 8, 12, 16]),
-                    "lr": round(10 ** rng.uniform(-1.5, 0.5), 2)} for _ in range(args.sweep)]
-        return print("\nthe lowest dev loss:", compare(brief, splits, changes), sep="\n")
+        changes = [brief | {"block_size": rng.randint(2, 8), "n_hidden": rng.choice([16, 64, 128]),
+                            "n_embd": rng.choice([4, 8, 16]), "norm": rng.choice(["batch", "layer"]),
+                            "lr": round(10 ** rng.uniform(-1.5, 0.5), 2)} for _ in range(args.sweep)]
+        return print("\nthe lowest dev loss:", compare(options, splits, changes), sep="\n")
     if not (args.by_hand or args.diagnose):
         fresh = [{"steps": 0, "init": init, "norm": norm} for init in ("naive", "kaiming")
                  for norm in ("none", "batch")]
-        compare(brief, splits, [*fresh, {}, {"n_hidden": 2}, {"documents": 100}])
+        compare(options, splits, [*fresh, brief, brief | {"n_hidden": 2}, brief | {"documents": 100}])
     model, losses, begun = build(options), [], time.monotonic()
-    print(f"\n{len(lines)} documents, {len(parts['train'])} examples to train on, "
-          f"{sum(math.prod(p.shape) for p in model.parameters())} parameters")
+    n = sum(math.prod(p.shape) for p in model.parameters())
+    print(f"\n{len(lines)} documents, {len(examples)} examples to train on, {n} parameters")
     gradients = gradients_by_hand if args.by_hand else backpropagate
     try:
-        for loss in train(model, parts["train"], options, gradients=gradients):
+        for loss in train(model, examples, options, gradients=gradients):
             losses.append(loss)
             step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
             if args.diagnose and step in (1, args.steps // 2):
-                diagnose(model, list(zip(*parts["train"][:500])), args.lr * (1 - step / args.steps))
+                diagnose(model, list(zip(*examples[:500])), args.lr * (1 - step / args.steps))
+            left = (time.monotonic() - begun) / step * (args.steps - step)
             line = f"step {step:6}  loss {mean:.4f}"
             if sys.stderr.isatty():
-                seconds = (time.monotonic() - begun) / step * (args.steps - step)
-                print(f"{line}  {seconds:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
+                print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
             if step == 1 or step % max(1, args.steps // 10) == 0:
                 print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
     except KeyboardInterrupt:
@@ -691,7 +684,7 @@ def main(argv=None):
     print("\nsamples (* is one of the documents)")
     for _ in range(args.samples):
         ids = sample(model, boundary, args.block_size, rng)
-        print("".join(characters[i] for i in ids) + " *" * (ids in documents))
+        print("".join(characters[i] for i in ids[:-1]) + " *" * (ids[:-1] in documents))
     print("\nthe closest to each token, by their embeddings")
     rows = model.layers[0].weight.data
     for i, char in enumerate(characters):
