@@ -1,9 +1,8 @@
 """A neural language model, why it trains, and every gradient by hand.
 
 To the tables of bigram.py, the contexts "ann" and "enn" have nothing in common. Here each letter
-becomes a short list of numbers, its embedding, which training moves to where it is useful: what is
-learned from one context serves for all like it. Bengio et al. 2003, "A Neural Probabilistic
-Language Model".
+becomes a list of numbers, its embedding, which training moves to where it is useful, so that what
+is learned from one context serves for others like it.
 
     python mlp.py                          train on names.txt, evaluate, sample; under a minute
     python mlp.py --find-lr                which learning rate? many are tried in one short run
@@ -120,10 +119,11 @@ def transpose(rows):
 
 
 # %% 3. The network
-# Each of the T = block_size tokens of a context is looked up in a table with a row of n_embd
-# numbers for every token. Laid end to end, these rows are the input of n_hidden neurons, each a
-# weighted sum of all inputs, bent, or two layers would be no more than one. Weighted sums of what
-# they give are the logits, one for each token that may come next: the higher, the likelier.
+# Each of the T = block_size tokens of a context is looked up in a table: a row of n_embd numbers.
+# Laid end to end, these rows are the input of n_hidden neurons, each a weighted sum of all inputs,
+# bent, or two layers would be no more than one. Weighted sums of what they give are the logits, one
+# for each token that may come next: the higher, the likelier. This is the network of Bengio et al.
+# 2003, "A Neural Probabilistic Language Model".
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -159,20 +159,10 @@ if sys.implementation.name == "cpython":
         return out
 
 
-class Module:
-    """A layer. Called on a Tensor for a batch of N examples, it gives another."""
-    layers, training = (), True  # training is False while evaluating
-
-    def parameters(self):
-        """The tensors that training changes, in a list."""
-        own = [value for value in vars(self).values() if isinstance(value, Tensor)]
-        return own + [p for layer in self.layers for p in layer.parameters()]
-
-
-class Embedding(Module):
-    """N contexts of T ids each -> (N, T, n_embd), a row for each id. ValueError for unknown ids."""
-    def __init__(self, vocab_size, n_embd, std, rng):
-        self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_embd)] for _ in range(vocab_size)])
+class Embedding:
+    """N contexts of T ids below n -> (N, T, n_embd), a row for each. ValueError for other ids."""
+    def __init__(self, n, n_embd, std, rng):
+        self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_embd)] for _ in range(n)])
 
     def __call__(self, contexts):
         table = self.weight.data
@@ -188,7 +178,7 @@ class Embedding(Module):
         return Tensor([[table[i] for i in ids] for ids in contexts], (self.weight,), backward)
 
 
-class Flatten(Module):
+class Flatten:
     """The rows of each example laid end to end: (N, T, m) -> (N, T * m)."""
     def __call__(self, x):
         m, out = x.shape[2], [[v for row in rows for v in row] for rows in x.data]
@@ -196,9 +186,8 @@ class Flatten(Module):
                                                 for row in grad],))
 
 
-class Linear(Module):
-    """x (N, n_in) times weight (n_in, n_out), plus bias (n_out), if there is one: -> (N, n_out).
-    std: the standard deviation of the first weights. Raises ValueError if x does not fit."""
+class Linear:
+    """x (N, n_in) @ weight (n_in, n_out) + bias (n_out), if there is one. ValueError if x is no fit."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
@@ -207,8 +196,7 @@ class Linear(Module):
         weight, bias = self.weight.data, self.bias
         if len(x.data[0]) != len(weight):
             raise ValueError(f"linear: {x.shape} and {self.weight.shape} do not fit")
-        out = inner(x.data, transpose(weight))
-        out = [add(row, bias.data) for row in out] if bias else out
+        out = [add(row, bias.data) if bias else row for row in inner(x.data, transpose(weight))]
 
         # exercise 3.2: the gradients of a linear layer
         def backward(grad):
@@ -219,10 +207,10 @@ class Linear(Module):
             d_x = inner(grad, weight)                     # grad @ weight.T -> (N, n_in)
             d_weight = inner(transpose(x.data), columns)  # x.T @ grad -> (n_in, n_out)
             return (d_x, d_weight, list(map(sum, columns))) if bias else (d_x, d_weight)
-        return Tensor(out, (x, *self.parameters()), backward)
+        return Tensor(out, (x, self.weight, bias) if bias else (x, self.weight), backward)
 
 
-class Activation(Module):
+class Activation:
     """f of each number: (N, m) -> (N, m). slope(y) is the derivative of f where it gives y."""
     def __call__(self, x):
         out = [[self.f(v) for v in row] for row in x.data]
@@ -241,17 +229,18 @@ class ReLU(Activation):
     gain = math.sqrt(2)
 
 
-class Sequential(Module):
+class Sequential:
     """Layers, each of which works on what the one before it gave. outs keeps what they gave."""
     def __init__(self, layers):
         self.layers = layers
 
     def __call__(self, x):
-        self.outs = []
-        for layer in self.layers:
-            x = layer(x)
-            self.outs.append(x)
+        self.outs = [x := layer(x) for layer in self.layers]
         return x
+
+    def parameters(self):
+        """The tensors that training changes, in a list."""
+        return [p for layer in self.layers for p in vars(layer).values() if isinstance(p, Tensor)]
 
     def train(self, mode=True):
         """Tell the layers that they are in training, or are not."""
@@ -279,7 +268,7 @@ def log_softmax(row):
 
 
 def cross_entropy(logits, targets):
-    """The mean of -log softmax(logits)[target]: logits (N, vocab_size), N ids -> nats a token.
+    """The mean of -log softmax(logits)[target]: logits (N, vocab_size), N targets -> nats a token.
     Raises ValueError for a target out of range."""
     n, vocab_size = logits.shape
     if not 0 <= min(targets) <= max(targets) < vocab_size:
@@ -301,17 +290,15 @@ def cross_entropy(logits, targets):
 # %% 5. Initialisation
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
 # deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
-# such a weight, spread by about sqrt(64) = 8. They also drive tanh to -1 or 1, where it is flat
-# (saturated): little gradient passes. So weights should spread by 1 / sqrt(n_in), times a gain that
-# makes up for what tanh and relu take away.
+# such a weight, spread by about 8. They also drive tanh to where it is flat (saturated), and little
+# gradient passes. So let weights spread by 1 / sqrt(n_in), times a gain, as tanh and relu shrink.
 def initial_std(init, n_in, gain):
     """A layer's first standard deviation: He et al. 2015, "Delving Deep into Rectifiers", or 1."""
     return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
 
 
 def flat_share(layer, rows):
-    """The share of a Tanh's outputs beyond 0.97, where its slope is below 0.06; or of a ReLU's
-    neurons that are 0 in all rows: they are dead, no gradient passes them."""
+    """The share of a Tanh's outputs beyond 0.97, or of a ReLU's neurons that are dead: 0 in all rows."""
     flat = [abs(v) > 0.97 for row in rows for v in row]
     if isinstance(layer, ReLU):
         flat = [not any(column) for column in transpose(rows)]
@@ -336,27 +323,24 @@ def standardize(values, known=None, eps=1e-5):
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
-        """grad (n), of normed -> the gradient of values (n). Adding a constant to all values, or
-        stretching them, leaves normed as it was (unless mean and variance are known): so subtract
-        from grad its mean, and its part along normed, which is normed times the mean of their
-        products. Then multiply by scale."""
+        """grad (n), of normed -> the gradient of values (n). To add to all values, or stretch them,
+        leaves normed as it was, unless mean and variance are known. So grad loses its mean and its
+        part along normed, normed times the mean of their products. Last, it is times scale."""
         stretch = 0.0 if known else sum([grad[i] * normed[i] for i in range(n)]) / n
         shift = 0.0 if known else sum(grad) / n
         return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
     return normed, backward, mean, variance
 
 
-class LayerNorm(Module):
-    """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n). BatchNorm1d
-    turns rows to columns. Raises ValueError if x does not fit."""
+class LayerNorm:
+    """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n)."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
     def __call__(self, x, turn=list, known=itertools.repeat(None)):
         lines, backwards, *self.moments = zip(*map(standardize, turn(x.data), known))
-        weight, normed = self.weight.data, turn(lines)
-        out = [[v * w + b for v, w, b in zip(row, weight, self.bias.data, strict=True)]
-               for row in normed]
+        weight, bias, normed = self.weight.data, self.bias.data, turn(lines)
+        out = [[v * w + b for v, w, b in zip(row, weight, bias, strict=True)] for row in normed]
 
         def backward(grad):
             columns = transpose(grad)
@@ -368,9 +352,11 @@ class LayerNorm(Module):
 
 
 class BatchNorm1d(LayerNorm):
-    """Each column of (N, n) to mean 0 and variance 1, or, out of training, by running statistics: in
-    them the first 100 batches count alike, each later one 1%. Raises InputError for training on a
-    batch of 1. Ioffe and Szegedy 2015, "Batch Normalization"."""
+    """Each column of (N, n) to mean 0 and variance 1: Ioffe, Szegedy 2015, "Batch Normalization".
+    In running statistics the first 100 batches count alike, each later one 1%. Raises InputError
+    for training on a batch of 1."""
+    training = True
+
     def __init__(self, n):
         super().__init__(n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
@@ -395,15 +381,13 @@ def build(options):
     """The network: contexts (N, block_size) -> logits (N, vocab_size). options: see SETTINGS."""
     rng, init, norm = random.Random(options["seed"]), options["init"], options["norm"]
     vocab_size, n_embd, n_hidden = (options[key] for key in ("vocab_size", "n_embd", "n_hidden"))
-    std = 0.3 if init == "kaiming" else 1.0  # embeddings begin close: no way is far
-    layers = [Embedding(vocab_size, n_embd, std, rng), Flatten()]
+    layers = [Embedding(vocab_size, n_embd, 0.3 if init == "kaiming" else 1.0, rng), Flatten()]
     n_in, gain = options["block_size"] * n_embd, 1.0
     for _ in range(options["n_layer"]):
         std = initial_std(init, n_in, gain)
-        layers.append(Linear(n_in, n_hidden, std, rng, bias=norm != "batch"))
-        if norm != "none":
-            layers.append(BatchNorm1d(n_hidden) if norm == "batch" else LayerNorm(n_hidden))
-        layers.append(Tanh() if options["activation"] == "tanh" else ReLU())
+        norms = {"batch": [BatchNorm1d(n_hidden)], "layer": [LayerNorm(n_hidden)], "none": []}
+        layers += [Linear(n_in, n_hidden, std, rng, bias=norm != "batch"), *norms[norm],
+                   Tanh() if options["activation"] == "tanh" else ReLU()]
         n_in, gain = n_hidden, layers[-1].gain
     std = initial_std(init, n_in, 0.1)  # ten times fainter: the network begins unsure
     return Sequential([*layers, Linear(n_in, vocab_size, std, rng)])
@@ -412,8 +396,8 @@ def build(options):
 # %% 7. Training
 # The gradient over all examples would say which way is downhill, but a step is cheaper on a few of
 # them, drawn at random (stochastic gradient descent): many rough steps get further than few exact
-# ones. Their size, the learning rate, decides more than all else: too small and nothing happens, too
-# large and the loss explodes. Small steps at the end settle what large ones shake.
+# ones. Their size, the learning rate, decides more than all else: too small and nothing happens,
+# too large and the loss explodes. Small steps at the end settle what large ones shake.
 def backpropagate(model, contexts, targets):
     """The loss of a batch, in nats a token; every parameter then has its gradient in .grad."""
     for p in model.parameters():
@@ -442,8 +426,7 @@ def evaluate(model, examples):
     """The mean loss over all examples, in nats a token. The model sees each context only once."""
     model.eval()
     contexts, log_probs = list(dict(examples)), {}
-    for start in range(0, len(contexts), 256):
-        batch = contexts[start:start + 256]
+    for batch in [contexts[i:i + 256] for i in range(0, len(contexts), 256)]:
         log_probs.update(zip(batch, map(log_softmax, model(batch).data)))
     return -sum(log_probs[context][target] for context, target in examples) / len(examples)
 
@@ -461,13 +444,11 @@ def find_lr(options, examples, steps):
 
 
 # What else can go wrong, two losses tell. Both high: the network is too small, or was trained too
-# briefly (it underfits). Train low but dev high: it had too little data and learned it by heart (it
-# overfits). The same table serves to search for settings. That is best done at random, as a grid of
-# 3 values each tries in 27 runs no more than 3 learning rates: Bergstra and Bengio 2012.
+# briefly (it underfits). Train low but dev high: it learned too little data by heart (it overfits).
+# The same table serves to search for settings, best at random: on a grid of 3 values each, 27 runs
+# try no more than 3 learning rates. Bergstra and Bengio 2012, "Random Search".
 def compare(options, splits, changes):
-    """Trains with each of the changes, dicts, to the options and prints losses, and what is flat in
-    the last hidden layer. Returns the line with the lowest dev loss."""
-    results = []
+    """Trains with each of the changes, dicts, to the options, and prints what comes of it."""
     for o in [options | change for change in changes]:
         model, train_documents = build(o), splits["train"][:o["documents"]]
         parts = [examples_of(part, o["block_size"]) for part in (train_documents, splits["dev"])]
@@ -476,22 +457,19 @@ def compare(options, splits, changes):
         losses = [evaluate(model, part[:5000]) for part in parts]
         flat = flat_share(model.layers[-2], model.outs[-2].data)
         words = [f"--{key.replace('_', '-')} {o[key]}" for key in o if o[key] != options[key]]
-        line = f"train {losses[0]:6.3f}  dev {losses[1]:6.3f}  flat {flat:5.1%}  {' '.join(words)}"
-        results.append((losses[1], line))
-        print(line)
-    return min(results)[1]
+        print(f"train {losses[0]:6.3f}  dev {losses[1]:6.3f}  flat {flat:5.1%}  {' '.join(words)}")
 
 
 # %% 8. Diagnostics
 # What a hidden layer gives should spread, but not be flat by a third; gradients should spread alike
-# at each layer. Of weights it tells the most how far a step moves them against how large they are,
-# update to data: a hundredth to a thousandth is a good pace, a half makes them forget.
+# at each layer. Of weights it tells the most how large a step is against them, the update-to-data
+# ratio: a hundredth to a thousandth is a good pace, a half makes them forget.
 def spread_of(data):
-    """The standard deviation of the numbers in nested lists, and how many of them are in each
-    twelfth of a range of two of it around 0, as bars. What lies beyond counts at its ends."""
+    """How far numbers in nested lists spread around 0, the root of their mean square, and how many
+    are in each twelfth of a range of twice that on both sides; its ends count all beyond."""
     while isinstance(data[0], list):
         data = [item for items in data for item in items]
-    spread, counts = math.sqrt(standardize(data)[3]), [0] * 12
+    spread, counts = math.sqrt(sum([v * v for v in data]) / len(data)), [0] * 12
     for v in data:
         counts[max(0, min(11, int(3 * v / (spread or 1.0) + 6)))] += 1
     return spread, "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
@@ -499,15 +477,14 @@ def spread_of(data):
 
 def diagnose(model, batch, lr):
     """Prints how a batch goes through the layers, and how gradients come back."""
-    print(f"\nloss {backpropagate(model, *batch):.3f}    spread                flat"
-          "  gradients' spread            update to data")
+    print(f"\nloss {backpropagate(model, *batch):.3f}    spread                flat",
+          "  gradients              step / weight")
     for layer, out in zip(model.layers, model.outs):
         (spread, bars), (d_spread, d_bars) = spread_of(out.data), spread_of(out.grad)
         flat = f"{flat_share(layer, out.data):.1%}" if isinstance(layer, Activation) else ""
         line = f"{type(layer).__name__:12}{spread:8.3f}  {bars}{flat:>8}  {d_spread:9.1e}  {d_bars}"
-        if isinstance(layer, (Embedding, Linear)):
-            (size, _), (slope, _) = spread_of(layer.weight.data), spread_of(layer.weight.grad)
-            line += f"{lr * slope / size:10.1e}"
+        if hasattr(layer, "weight"):
+            line += f"{lr * spread_of(layer.weight.grad)[0] / spread_of(layer.weight.data)[0]:9.0e}"
         print(line)
 
 
@@ -516,19 +493,7 @@ def diagnose(model, batch, lr):
 # back, each step asks how the loss changes with what went in, if we know how it changes with what
 # came out: d_x is d loss / d x. Three rules do. What a number is multiplied by, its gradient is
 # multiplied by. What is used in several places gets the sum of the gradients from all. And a sum
-# hands its gradient on to each of its terms. The two longest ways come first.
-def loss_by_hand(logits, target, d_loss):
-    """d_loss, of the loss of an example -> the gradient of its logits (vocab_size)."""
-    top = max(logits)
-    counts = [math.exp(v - top) for v in logits]
-    total = sum(counts)
-    # The loss is log(total) - (logits[target] - top). Now back:
-    d_total = d_loss / total                   # log' x = 1 / x
-    d_logits = [d_total * c for c in counts]   # total is a sum; exp' = exp
-    d_logits[target] -= d_loss                 # used twice
-    return d_logits                            # d_top, minus their sum, is 0 but for rounding
-
-
+# hands its gradient on to each of its terms. First, the longest way.
 # exercise 3.6: batch norm backward, step by step
 def norm_by_hand(values, gamma, d_out, eps=1e-5):
     """d_out (N), of gamma * normed + beta, for one neuron, whose sums over the batch are values (N)
@@ -539,26 +504,30 @@ def norm_by_hand(values, gamma, d_out, eps=1e-5):
     variance = sum([v * v for v in centred]) / n
     scale = (variance + eps) ** -0.5
     normed = [v * scale for v in centred]
-
+    # and back
     d_gamma = sum([g * v for g, v in zip(d_out, normed)])
     d_normed = [g * gamma for g in d_out]
     d_scale = sum([g * v for g, v in zip(d_normed, centred)])  # it multiplies each
     d_variance = -0.5 * d_scale * scale ** 3       # (x^-1/2)' = -1/2 x^-3/2
-    d_square = d_variance / n                      # the same for each of those in the sum
+    d_square = d_variance / n                      # the same for each in the sum; (x^2)' = 2 x
     d_centred = [g * scale + 2 * v * d_square for g, v in zip(d_normed, centred)]  # used twice
     d_mean = -sum(d_centred)                       # subtracted from each value
     return [g + d_mean / n for g in d_centred], d_gamma, sum(d_out)
 
 
-# Much of this cancels, and pencil and paper find a formula for each: those of cross_entropy and
-# standardize, which .backward() uses. Now all of it: C are the embeddings, W1 and W2 the weights.
+# Much of this cancels, and pencil and paper find one formula: that of standardize. Now the whole
+# way, and beside it that of .backward(). C are the embeddings, W1 and W2 the layers' weights.
 def gradients_by_hand(model, contexts, targets):
     """What backpropagate does, by hand; p.off is how far each p.grad is off that of .backward()."""
     loss, params = backpropagate(model, contexts, targets), model.parameters()
     _, joined, sums, _, hidden, logits = [out.data for out in model.outs]
     C, W1, gamma, _, W2, _ = [p.data for p in params]
-    m, d_loss = len(C[0]), 1 / len(targets)               # of an example: the loss is their mean
-    d_logits = [loss_by_hand(*pair, d_loss) for pair in zip(logits, targets)]
+    m, d_loss, d_logits = len(C[0]), 1 / len(targets), []
+    for row, target in zip(logits, targets):
+        counts = [math.exp(v - max(row)) for v in row]
+        d_total = d_loss / sum(counts)                    # loss: log(total) - log(counts[target])
+        d_logits.append([d_total * c for c in counts])    # log' x = 1 / x, exp' = exp
+        d_logits[-1][target] -= d_loss                    # used twice
     d_W2 = inner(transpose(hidden), transpose(d_logits))  # hidden.T @ d_logits
     d_b2 = list(map(sum, transpose(d_logits)))            # used in each row
     d_hidden = inner(d_logits, W2)                        # d_logits @ W2.T
@@ -599,7 +568,7 @@ SETTINGS = """\
 --diagnose    flag              None     show each layer at the first step and halfway
 --by-hand     flag              None     train with gradients by hand, and check them
 --sweep       int               None     train so many random settings briefly, no more
---data        str               None     UTF-8 text, a document a line, in place of names.txt
+--data        text              None     UTF-8 text, a document a line, in place of names.txt
 --documents   int               None     documents to train on; all of 80%
 --steps       int               7000     training steps
 --batch-size  int               32       examples a step
@@ -609,9 +578,9 @@ SETTINGS = """\
 --n-embd      int               12       numbers an embedding
 --n-hidden    int               64       neurons a hidden layer
 --n-layer     int               1        hidden layers
---activation  tanh|relu         tanh     what bends their outputs
---init        kaiming|naive     kaiming  spread of first weights: by number of inputs, or 1
---norm        batch|layer|none  batch    what keeps the hidden layers' sums in bounds
+--activation  |tanh|relu        tanh     what bends their outputs
+--init        |kaiming|naive    kaiming  spread of first weights: by number of inputs, or 1
+--norm        |batch|layer|none batch    what keeps the hidden layers' sums in bounds
 --samples     int               20       texts to invent"""
 MAY_BE_0 = "steps seed samples".split()
 
@@ -619,13 +588,12 @@ MAY_BE_0 = "steps seed samples".split()
 def read_options(argv):
     """The options, as attributes. Raises InputError for a number out of range."""
     parser = argparse.ArgumentParser(usage="mlp.py [options]")
-    kinds = {"flag": {"action": "store_true"}, "str": {}, "int": {"type": int},
-             "float": {"type": float}}
+    kinds = {"flag": {"action": "store_true"}, "int": {"type": int}, "float": {"type": float}}
     for row in SETTINGS.splitlines():
         name, kind, default, phrase = row.split(maxsplit=3)
         parser.add_argument(name, help=f"{phrase} (default: {default})",
                             default=None if default == "None" else default,
-                            **kinds.get(kind, {"choices": kind.split("|")}))
+                            **kinds.get(kind, {"choices": kind.split("|")[1:] or None}))
     args = parser.parse_args(argv)
     for name, value in vars(args).items():
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
@@ -645,23 +613,23 @@ def main(argv=None):
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
     splits["train"] = splits["train"][:args.documents]
-    parts = {name: examples_of(split, args.block_size) for name, split in splits.items()}
-    options, examples = {**vars(args), "vocab_size": boundary + 1}, parts["train"]
-    brief = {"steps": min(1000, args.steps // 10)}
+    examples, options = examples_of(splits["train"], args.block_size), vars(args)
+    options["vocab_size"], brief = len(characters), {"steps": min(1000, args.steps // 10)}
     if args.find_lr:
         return find_lr(options, examples, max(1, args.steps // 400))
     if args.sweep:
-        changes = [brief | {"block_size": rng.randint(2, 8), "n_hidden": rng.choice([16, 64, 128]),
-                            "n_embd": rng.choice([4, 8, 16]), "norm": rng.choice(["batch", "layer"]),
-                            "lr": round(10 ** rng.uniform(-1.5, 0.5), 2)} for _ in range(args.sweep)]
-        return print("\nthe lowest dev loss:", compare(options, splits, changes), sep="\n")
+        return compare(options, splits, [brief | {
+            "block_size": rng.randint(2, 8), "n_embd": rng.choice([4, 8, 16]),
+            "n_hidden": rng.choice([16, 64, 128]), "norm": rng.choice(["batch", "layer"]),
+            "lr": round(10 ** rng.uniform(-1.5, 0.5), 2)} for _ in range(args.sweep)])
     if not (args.by_hand or args.diagnose):
         fresh = [{"steps": 0, "init": init, "norm": norm} for init in ("naive", "kaiming")
                  for norm in ("none", "batch")]
-        compare(options, splits, [*fresh, brief, brief | {"n_hidden": 2}, brief | {"documents": 100}])
+        more = [brief, brief | {"n_hidden": 2}, brief | {"documents": 100}]
+        compare(options, splits, fresh + more)
     model, losses, begun = build(options), [], time.monotonic()
-    n = sum(math.prod(p.shape) for p in model.parameters())
-    print(f"\n{len(lines)} documents, {len(examples)} examples to train on, {n} parameters")
+    size = sum(math.prod(p.shape) for p in model.parameters())
+    print(f"\n{len(lines)} documents, {len(examples)} examples to train on, {size} parameters")
     gradients = gradients_by_hand if args.by_hand else backpropagate
     try:
         for loss in train(model, examples, options, gradients=gradients):
@@ -680,16 +648,16 @@ def main(argv=None):
     if args.by_hand and losses:
         print(f"by hand, gradients are off by {max(p.off for p in model.parameters()):.1g} at most")
     for name in ("train", "dev", "test")[:3 if args.test else 2]:
-        print(f"{name} loss {evaluate(model, parts[name]):.4f}", flush=True)
+        print(f"{name} loss {evaluate(model, examples_of(splits[name], args.block_size)):.4f}")
     print("\nsamples (* is one of the documents)")
     for _ in range(args.samples):
         ids = sample(model, boundary, args.block_size, rng)
         print("".join(characters[i] for i in ids[:-1]) + " *" * (ids[:-1] in documents))
     print("\nthe closest to each token, by their embeddings")
     rows = model.layers[0].weight.data
-    for i, char in enumerate(characters):
-        near = sorted(range(len(rows)), key=lambda j: math.dist(rows[i], rows[j]))[1:6]
-        print(f"{char}  {' '.join(characters[j] for j in near)}", end="\n" if i % 5 == 4 else "    ")
+    for i, row in enumerate(rows):
+        near = sorted(range(len(rows)), key=lambda j: math.dist(row, rows[j]))[:6]
+        print(" ".join(characters[j] for j in near), end="\n" if i % 5 == 4 else "    ")
 
 
 if __name__ == "__main__":
