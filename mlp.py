@@ -120,10 +120,9 @@ def transpose(rows):
 
 # %% 3. The network
 # Each of the T = block_size tokens of a context is looked up in a table: a row of n_embd numbers.
-# Laid end to end, these rows are the input of n_hidden neurons, each a weighted sum of all inputs,
-# bent, or two layers would be no more than one. Weighted sums of what they give are the logits, one
-# for each token that may come next: the higher, the likelier. This is the network of Bengio et al.
-# 2003, "A Neural Probabilistic Language Model".
+# Laid end to end, these are the input of n_hidden neurons, each a weighted sum of all, bent, or two
+# layers would be no more than one. Weighted sums of what they give are the logits, one for each
+# token: the higher, the likelier. Bengio et al. 2003, "A Neural Probabilistic Language Model".
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -144,6 +143,9 @@ def inner(a, b):
 # cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If p were much longer than
 # q, rounding would swallow q: then a is first brought to the length of b.
 if sys.implementation.name == "cpython":
+    def transpose(rows):
+        return [list(column) for column in zip(*rows)]
+
     def inner(a, b):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
@@ -187,7 +189,7 @@ class Flatten:
 
 
 class Linear:
-    """x (N, n_in) @ weight (n_in, n_out) + bias (n_out), if there is one. ValueError if x is no fit."""
+    """x (N, n_in) @ weight (n_in, n_out), plus bias (n_out), if any. ValueError if x is too wide."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
@@ -210,23 +212,24 @@ class Linear:
         return Tensor(out, (x, self.weight, bias) if bias else (x, self.weight), backward)
 
 
-class Activation:
-    """f of each number: (N, m) -> (N, m). slope(y) is the derivative of f where it gives y."""
+class Tanh:
+    """Bends any number to between -1 and 1: (N, m) -> (N, m)."""
+    gain = 5 / 3  # see section 5
+
     def __call__(self, x):
-        out = [[self.f(v) for v in row] for row in x.data]
-        return Tensor(out, (x,), lambda grad: ([[g * self.slope(y) for g, y in zip(*rows)]
+        out = [[math.tanh(v) for v in row] for row in x.data]
+        return Tensor(out, (x,), lambda grad: ([[g * (1 - y * y) for g, y in zip(*rows)]
                                                 for rows in zip(grad, out)],))
 
 
-class Tanh(Activation):
-    """Bends any number to between -1 and 1."""
-    f, slope, gain = staticmethod(math.tanh), staticmethod(lambda y: 1 - y * y), 5 / 3
-
-
-class ReLU(Activation):
-    """Makes negative numbers 0."""
-    f, slope = staticmethod(lambda v: max(v, 0.0)), staticmethod(lambda y: float(y > 0))
+class ReLU:
+    """Makes negative numbers 0: (N, m) -> (N, m)."""
     gain = math.sqrt(2)
+
+    def __call__(self, x):
+        out = [[max(v, 0.0) for v in row] for row in x.data]
+        return Tensor(out, (x,), lambda grad: ([[g if y > 0 else 0.0 for g, y in zip(*rows)]
+                                                for rows in zip(grad, out)],))
 
 
 class Sequential:
@@ -298,7 +301,7 @@ def initial_std(init, n_in, gain):
 
 
 def flat_share(layer, rows):
-    """The share of a Tanh's outputs beyond 0.97, or of a ReLU's neurons that are dead: 0 in all rows."""
+    """The share of a Tanh's outputs beyond 0.97, or of a ReLU's neurons that are 0 in all rows."""
     flat = [abs(v) > 0.97 for row in rows for v in row]
     if isinstance(layer, ReLU):
         flat = [not any(column) for column in transpose(rows)]
@@ -337,7 +340,7 @@ class LayerNorm:
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
-    def __call__(self, x, turn=list, known=itertools.repeat(None)):
+    def __call__(self, x, turn=list, known=itertools.repeat(None)):  # others for BatchNorm1d
         lines, backwards, *self.moments = zip(*map(standardize, turn(x.data), known))
         weight, bias, normed = self.weight.data, self.bias.data, turn(lines)
         out = [[v * w + b for v, w, b in zip(row, weight, bias, strict=True)] for row in normed]
@@ -408,8 +411,8 @@ def backpropagate(model, contexts, targets):
 
 
 def train(model, examples, options, rates=None, gradients=backpropagate):
-    """Takes a step for each of the learning rates, yielding the loss before it. If there are none,
-    they fall from lr towards 0. Raises InputError if a loss is no number."""
+    """Takes a step for each of the rates, or else with rates from lr down towards 0, yielding the loss
+    before it. Raises InputError if that is no number."""
     rng, lr, steps = random.Random(options["seed"]), options["lr"], options["steps"]
     model.train()
     for rate in rates or [lr * (steps - step) / steps for step in range(steps)]:
@@ -432,9 +435,8 @@ def evaluate(model, examples):
 
 
 # Which learning rate? Try many in one short run, and see where the loss is lowest before it rises.
-# Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
 def find_lr(options, examples, steps):
-    """Prints the mean loss of some steps with each of 41 learning rates, from 0.001 to 10."""
+    """Prints the mean loss of some steps with each of 41 rates. Smith 2017, "Cyclical Learning Rates"."""
     rates = [0.001 * 10 ** (k / 10) for k in range(41) for _ in range(steps)]
     losses = list(train(build(options), examples, options, rates))
     means = {rates[i]: sum(losses[i:i + steps]) / steps for i in range(0, len(rates), steps)}
@@ -445,8 +447,7 @@ def find_lr(options, examples, steps):
 
 # What else can go wrong, two losses tell. Both high: the network is too small, or was trained too
 # briefly (it underfits). Train low but dev high: it learned too little data by heart (it overfits).
-# The same table serves to search for settings, best at random: on a grid of 3 values each, 27 runs
-# try no more than 3 learning rates. Bergstra and Bengio 2012, "Random Search".
+# The same table serves to search for settings, best at random: Bergstra and Bengio 2012.
 def compare(options, splits, changes):
     """Trains with each of the changes, dicts, to the options, and prints what comes of it."""
     for o in [options | change for change in changes]:
@@ -481,7 +482,7 @@ def diagnose(model, batch, lr):
           "  gradients              step / weight")
     for layer, out in zip(model.layers, model.outs):
         (spread, bars), (d_spread, d_bars) = spread_of(out.data), spread_of(out.grad)
-        flat = f"{flat_share(layer, out.data):.1%}" if isinstance(layer, Activation) else ""
+        flat = f"{flat_share(layer, out.data):.1%}" if isinstance(layer, (Tanh, ReLU)) else ""
         line = f"{type(layer).__name__:12}{spread:8.3f}  {bars}{flat:>8}  {d_spread:9.1e}  {d_bars}"
         if hasattr(layer, "weight"):
             line += f"{lr * spread_of(layer.weight.grad)[0] / spread_of(layer.weight.data)[0]:9.0e}"
@@ -504,8 +505,7 @@ def norm_by_hand(values, gamma, d_out, eps=1e-5):
     variance = sum([v * v for v in centred]) / n
     scale = (variance + eps) ** -0.5
     normed = [v * scale for v in centred]
-    # and back
-    d_gamma = sum([g * v for g, v in zip(d_out, normed)])
+    d_gamma = sum([g * v for g, v in zip(d_out, normed)])      # and now back
     d_normed = [g * gamma for g in d_out]
     d_scale = sum([g * v for g, v in zip(d_normed, centred)])  # it multiplies each
     d_variance = -0.5 * d_scale * scale ** 3       # (x^-1/2)' = -1/2 x^-3/2
@@ -515,8 +515,7 @@ def norm_by_hand(values, gamma, d_out, eps=1e-5):
     return [g + d_mean / n for g in d_centred], d_gamma, sum(d_out)
 
 
-# Much of this cancels, and pencil and paper find one formula: that of standardize. Now the whole
-# way, and beside it that of .backward(). C are the embeddings, W1 and W2 the layers' weights.
+# Much of this cancels: standardize has what is left. C are the embeddings, W1, W2 layers' weights.
 def gradients_by_hand(model, contexts, targets):
     """What backpropagate does, by hand; p.off is how far each p.grad is off that of .backward()."""
     loss, params = backpropagate(model, contexts, targets), model.parameters()
@@ -669,3 +668,6 @@ if __name__ == "__main__":
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+# To find out: what do 20 times as many steps buy, and 4 times as many neurons? [TODO]
+# TODO
