@@ -1,22 +1,18 @@
 """A deep network with a long context: a tree of layers, and the same tree as convolutions.
 
-mlp.py takes in its whole context in one layer: twice the context, twice the weights of that layer,
-and what two neighbouring letters say together is learned anew at every place. Here neighbours are
-joined two by two, layer after layer, in a tree: letters to pairs, pairs to fours, fours to eights.
-Then comes a saving. The trees over contexts that are two letters apart have branches in common.
-Computed once for each place of a name, they become a stack of convolutions, each of which looks
-back twice as far as the one before: that is WaveNet.
+mlp.py takes in its context in one wide layer. Here neighbours are joined two by two, layer after
+layer, in a tree: letters to pairs, pairs to fours, fours to eights. Then comes a saving: the trees
+over contexts that are two letters apart have branches in common. Computed only once for each place
+of a name, they become a stack of convolutions, each of which looks back twice as far as the one
+before. That is WaveNet: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 
     python wavenet.py                    train on names.txt, evaluate, sample; under a minute
     python wavenet.py --gated            then WaveNet's own block, at equal cost
     python wavenet.py --block-size 16    one layer more, and twice the context
-
-Source: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 """
 import argparse
 import itertools
 import math
-import operator
 import random
 import sys
 import time
@@ -24,8 +20,8 @@ from pathlib import Path
 
 # %% 1. Data
 # As before, each character is a token, and one more, the boundary, stands before and after every
-# document (a name is a document): a name begins after a boundary, and to predict the next one is to
-# say "this name is finished".
+# document (a name is a document): the first letter is predicted from a boundary, and to predict
+# another one is to say "this name is finished".
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -41,7 +37,7 @@ def read_lines(path):
 
 def make_splits(documents, boundary, seed):
     """Lists of ids -> {"train": 80%, "dev": 10%, to choose settings by, "test": 10%, for the end},
-    shuffled, each between two boundaries. Raises InputError if a split is empty."""
+    shuffled, boundaries added. Raises InputError if a split is empty."""
     if len(documents) < 3:
         raise InputError(f"{len(documents)} documents: train, dev and test need one each")
     examples = [[boundary, *ids, boundary] for ids in documents]
@@ -51,11 +47,10 @@ def make_splits(documents, boundary, seed):
 
 
 # %% 2. A tensor that knows where it came from
-# The Tensor of mlp.py: it remembers what it was computed from, and backward() asks of each number
-# how the loss would change if it grew a little. What is new is a dimension. Data is of shape
-# (batch, time, channels), in short (B, T, C): documents, their tokens in order, and for each token
-# a row of numbers, its channels. Lists may differ in length, so documents may, too; shape then
-# tells the time of the first.
+# The Tensor of mlp.py remembers what it was computed from; backward() asks of each number how the
+# loss would change if it grew a little. What is new is a dimension: data is (batch, time, channels)
+# now, in short (B, T, C): documents, their tokens in order, and a row of numbers, its channels, for
+# each token. Documents may differ in length; the shape tells that of the first.
 class Tensor:
     """A number, or lists of numbers, rows or documents, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
@@ -112,7 +107,7 @@ def add(a, b):
 
 def transpose(rows):
     """n rows of m numbers -> m rows of n."""
-    return [[row[i] for row in rows] for i in range(len(rows[0]))]
+    return [list(column) for column in zip(*rows)]
 
 
 def rows_of(data):
@@ -126,32 +121,22 @@ def cut_like(rows, data):
     return [list(itertools.islice(rows, len(document))) for document in data]
 
 
-def map_rows(f, *data):
-    """f of each row, or of the rows that stand at the same place: each (B, T, C) -> (B, T, C')."""
-    return [[f(*rows) for rows in zip(*documents, strict=True)]
-            for documents in zip(*data, strict=True)]
-
-
 # %% 3. Modules
-# A module is a layer: an object that holds its parameters and, called on a Tensor, gives another.
-# Deep networks are put together from them like a wall from bricks.
+# How does one put a deep network together without losing track? From modules: a module is a layer,
+# an object that holds its parameters and, called on a Tensor, gives another. What has to fit are
+# the shapes that they pass on; show_shapes prints them. The modules of this section treat each row
+# alike, wherever it stands. Most of their work is dot products, forward and backward.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
-    out, k = [], len(b[0])
-    for p in a:
-        row = []
-        for q in b:
-            total = 0.0
-            for i in range(k):
-                total += p[i] * q[i]
-            row.append(total)
-        out.append(row)
-    return out
+    return [[dot(p, q) for q in b] for p in a]
 
 
 def dot(p, q):
     """The dot product of two rows."""
-    return sum(map(operator.mul, p, q))
+    total = 0.0
+    for i in range(len(p)):
+        total += p[i] * q[i]
+    return total
 
 
 # The same, faster; you may skip it. PyPy compiles these loops to the speed of C; CPython makes an
@@ -159,14 +144,7 @@ def dot(p, q):
 # cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If p were much longer than
 # q, rounding would swallow q: then a is first brought to the length of b.
 if sys.implementation.name == "cpython":
-    dot = getattr(math, "sumprod", dot)
-
-    def transpose(rows):
-        return [list(column) for column in zip(*rows)]
-
     def inner(a, b):
-        if len(a) == 1:  # lengths and distances pay only if those of b are used again
-            return [[dot(a[0], q) for q in b]]
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
         scale = (max(a_lengths) or 1.0) / (max(b_lengths) or 1.0)
@@ -182,20 +160,21 @@ if sys.implementation.name == "cpython":
 
 
 class Module:
-    """What all layers have in common: parameters, and whether they are in training."""
-    training = True  # False while evaluating and sampling: batch norm works differently then
+    """What layers have in common: parameters, perhaps layers that they are made of, and training,
+    which is False while evaluating and sampling: batch norm works differently then."""
+    training, layers = True, ()
 
     def modules(self):
-        """Itself and, if it is made of others, all of them."""
-        return [self]
+        """Itself, its layers, and theirs."""
+        return [self] + [module for layer in self.layers for module in layer.modules()]
 
     def parameters(self):
         """The tensors that training changes."""
-        return [p for module in self.modules() for p in vars(module).values()
-                if isinstance(p, Tensor)]
+        return [value for module in self.modules() for value in vars(module).values()
+                if isinstance(value, Tensor)]
 
     def train(self, mode=True):
-        """Tells all its modules that they are in training or, if mode is False, are not."""
+        """Says that training begins or, if mode is False, that it is over."""
         for module in self.modules():
             module.training = mode
 
@@ -203,29 +182,24 @@ class Module:
         return type(self).__name__
 
 
-def normal(n, m, std, rng):
-    """A Tensor (n, m) of random numbers around 0 with this standard deviation."""
-    return Tensor([[rng.gauss(0, std) for _ in range(m)] for _ in range(n)])
-
-
 class Embedding(Module):
     """A row of n_embd numbers for each token: ids (B, T) -> (B, T, n_embd).
-    Raises InputError for an id that is not from 0 to vocab_size - 1."""
+    Raises ValueError for an id that has no row."""
 
     def __init__(self, vocab_size, n_embd, rng):
-        self.weight = normal(vocab_size, n_embd, 0.3, rng)  # near each other at first
+        self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(vocab_size)])
 
     def __call__(self, documents):
-        weight = self.weight
-        if not all(0 <= i < len(weight.data) for ids in documents for i in ids):
-            raise ValueError(f"ids must be from 0 to {len(weight.data) - 1}")
+        table, ids = self.weight.data, [i for document in documents for i in document]
+        if not 0 <= min(ids) <= max(ids) < len(table):  # -1 would be the last row
+            raise ValueError(f"ids from {min(ids)} to {max(ids)}, but {len(table)} rows")
 
         def backward(grad):
-            d_weight = [[0.0] * len(row) for row in weight.data]
-            for i, row in zip(itertools.chain(*documents), rows_of(grad), strict=True):
+            d_weight = [[0.0] * len(row) for row in table]
+            for i, row in zip(ids, rows_of(grad), strict=True):
                 d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
             return (d_weight,)
-        return Tensor([[list(weight.data[i]) for i in ids] for ids in documents], (weight,), backward)
+        return Tensor(cut_like([list(table[i]) for i in ids], documents), (self.weight,), backward)
 
 
 class Linear(Module):
@@ -233,8 +207,8 @@ class Linear(Module):
     Raises ValueError if x does not have n_in channels."""
 
     def __init__(self, n_in, n_out, rng, gain=1.0, bias=True):
-        # a sum of n_in products then spreads as much as what is summed, times gain
-        self.weight = normal(n_in, n_out, gain / math.sqrt(n_in), rng)
+        std = gain / math.sqrt(n_in)  # sums of n_in products then spread as they do, times gain
+        self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
 
     def __call__(self, x):
@@ -246,8 +220,8 @@ class Linear(Module):
             out = [add(row, bias.data) for row in out]
 
         def backward(grad):
-            # An input gets the gradient of each output times the weight between them; a weight gets,
-            # in every row, the gradient of its output times its input; and a bias that of its output.
+            # An input gets the gradient of each output times the weight between them; a weight,
+            # in every row, that of its output times its input; and a bias that of its output.
             grad = rows_of(grad)
             columns = transpose(grad)
             d_x = cut_like(inner(grad, weight.data), x.data)  # grad @ weight.T
@@ -260,62 +234,56 @@ class Tanh(Module):
     """The hyperbolic tangent of each number."""
 
     def __call__(self, x):
-        out = map_rows(lambda row: [math.tanh(v) for v in row], x.data)
+        out = [[math.tanh(v) for v in row] for row in rows_of(x.data)]
 
         def backward(grad):  # tanh' = 1 - tanh^2
-            return (map_rows(lambda g, t: [g[i] * (1 - t[i] * t[i]) for i in range(len(t))],
-                             grad, out),)
-        return Tensor(out, (x,), backward)
+            d_x = [[g * (1 - t * t) for g, t in zip(*rows)] for rows in zip(rows_of(grad), out)]
+            return (cut_like(d_x, x.data),)
+        return Tensor(cut_like(out, x.data), (x,), backward)
 
 
 class BatchNorm1d(Module):
-    """Each channel, over batch and time, to mean 0 and variance 1, then scaled and shifted.
-    Out of training, with running means and variances: the plain average of the first 100 batches,
-    after which each new batch counts 1%. Ioffe and Szegedy 2015, "Batch Normalization"."""
+    """Each channel of x (B, T, n) to mean 0 and variance 1 over batch and time, as it means the
+    same at all places; then scaled and shifted. Out of training by running means and variances: the
+    plain average of the first 100 batches, then each new one counts 1%.
+    Ioffe and Szegedy 2015, "Batch Normalization", algorithms 1 and 2."""
 
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)  # the scale and the shift
         self.running_mean, self.running_var, self.batches = [0.0] * n, [1.0] * n, 0
 
     def __call__(self, x):
-        columns = transpose(rows_of(x.data))  # (C, N): a row is a channel
-        n, training = len(columns[0]), self.training
-        if training:
-            means = [sum(column) / n for column in columns]
-            variances = [sum([(v - mean) * (v - mean) for v in column]) / n
-                         for column, mean in zip(columns, means)]
-            self.remember(means, variances, n)
-        else:
-            means, variances = self.running_mean, self.running_var
-        scales = [1 / math.sqrt(variance + 1e-5) for variance in variances]
-        normed = [[(v - mean) * scale for v in column]
-                  for column, mean, scale in zip(columns, means, scales, strict=True)]
-        out = [[v * w + b for v in column]
-               for column, w, b in zip(normed, self.weight.data, self.bias.data)]
+        columns = transpose(rows_of(x.data))  # (n, N): a row is a channel
+        N, training, normed, scales = len(columns[0]), self.training, [], []
+        self.batches += training
+        for c, column in enumerate(columns):
+            if training:
+                mean = sum(column) / N
+                variance = sum([(v - mean) * (v - mean) for v in column]) / N
+                new = max(0.01, 1 / self.batches)
+                self.running_mean[c] += new * (mean - self.running_mean[c])
+                # around the batch's own mean it is too small: N - 1 makes up for that
+                self.running_var[c] += new * (variance * N / (N - 1) - self.running_var[c])
+            else:
+                mean, variance = self.running_mean[c], self.running_var[c]
+            scales.append(1 / math.sqrt(variance + 1e-5))
+            normed.append([(v - mean) * scales[c] for v in column])
+        out = [[v * w + b for v in column] for column, w, b in
+               zip(normed, self.weight.data, self.bias.data, strict=True)]
 
         def backward(grad):
             d_x, d_weight, d_bias = [], [], []
-            for g, column, scale, w in zip(transpose(rows_of(grad)), normed, scales,
-                                           self.weight.data):
-                d_bias.append(sum(g))
-                d_weight.append(dot(g, column))
-                # In training, adding a constant to a channel, or stretching it, changes nothing, so
-                # the gradient has no part in these directions.
-                shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if training else (0.0, 0.0)
+            for gs, column, scale, w in zip(transpose(rows_of(grad)), normed, scales,
+                                            self.weight.data, strict=True):
+                d_bias.append(sum(gs))
+                d_weight.append(sum([g * v for g, v in zip(gs, column)]))
+                # In training, adding a constant to a channel, or stretching it, changes nothing,
+                # so the gradient has no part in these directions.
+                shift, stretch = (d_bias[-1] / N, d_weight[-1] / N) if training else (0.0, 0.0)
                 k = w * scale
-                d_x.append([k * (g[i] - shift - stretch * column[i]) for i in range(n)])
+                d_x.append([k * (g - shift - stretch * v) for g, v in zip(gs, column)])
             return cut_like(transpose(d_x), x.data), d_weight, d_bias
         return Tensor(cut_like(transpose(out), x.data), (x, self.weight, self.bias), backward)
-
-    def remember(self, means, variances, n):
-        """Makes the means and variances of a batch of n rows part of the running ones. Of a batch,
-        the variance is a little too small, as its mean is its own: n / (n - 1) makes up for it."""
-        self.batches += 1
-        new = max(0.01, 1 / self.batches)
-        self.running_mean = [(1 - new) * old + new * mean
-                             for old, mean in zip(self.running_mean, means)]
-        self.running_var = [(1 - new) * old + new * variance * n / (n - 1)
-                            for old, variance in zip(self.running_var, variances)]
 
 
 class Sequential(Module):
@@ -324,60 +292,73 @@ class Sequential(Module):
     def __init__(self, layers):
         self.layers = layers
 
-    def modules(self):
-        return [self, *(module for layer in self.layers for module in layer.modules())]
-
     def __call__(self, x):
         for layer in self.layers:
             x = layer(x)
         return x
 
 
-def count(tensors):
-    """How many numbers the tensors have together."""
-    return sum(math.prod(tensor.shape) for tensor in tensors)
+def cost(model):
+    """How many products its Linear layers sum up for a row each: one for each weight."""
+    return sum(math.prod(module.weight.shape) for module in model.modules()
+               if isinstance(module, Linear))
 
 
 def show_shapes(title, model, x):
-    """Prints the shape that comes out of each layer of a Sequential and its number of parameters.
-    Returns what comes out of the last, and the multiplications of all its Linear layers."""
-    multiplications = 0
-    print(f"\n{title:32}output shape  parameters")
+    """Prints what each layer of a Sequential gives, and returns what the last one gives."""
+    print(f"\n{title:27}output shape  parameters")
+    products = 0
     for layer in model.layers:
         x = layer(x)
-        print(f"  {str(layer):30}{str(x.shape):14}{count(layer.parameters()):10}")
-        if isinstance(layer, Linear):
-            multiplications += len(rows_of(x.data)) * count([layer.weight])
-    return x, multiplications
+        products += len(rows_of(x.data)) * cost(layer)
+        n = sum(math.prod(p.shape) for p in layer.parameters())
+        print(f"  {layer!s:25}{x.shape!s:14}{n:10}")
+    print(f"  {products} products")
+    return x
 
 
 # %% 4. The tree
+# What is wrong with one wide layer over a longer context? Each of its neurons has weights of its
+# own for every place, and must find everything at once. In a tree each layer has an easy task: it
+# joins two neighbours into one. The first makes pairs of letters, the second joins pairs to fours,
+# the third fours to eights, and all pairs are made with the same weights. Twice the context is one
+# layer more, not twice the weights.
+# exercise 4.1: rows joined, and the way back
+def join(x, places_of):
+    """Rows of x (B, T, C) end to end: -> (B, T', n * C), a Tensor with the way back.
+    places_of(T) lists, for each new row of a document of T rows, the n places of those it is made
+    of. A row gets the gradients of all places that it was copied to."""
+    m = len(x.data[0][0])
+    out = [[[v for i in places for v in rows[i]] for places in places_of(len(rows))]
+           for rows in x.data]
+
+    def backward(grad):
+        d_x = []
+        for rows, d_out in zip(x.data, grad, strict=True):
+            d_rows = [[0.0] * m for _ in rows]
+            for places, row in zip(places_of(len(rows)), d_out, strict=True):
+                for k, i in enumerate(places):
+                    d_rows[i] = add(d_rows[i], row[k * m:(k + 1) * m])
+            d_x.append(d_rows)
+        return (d_x,)
+    return Tensor(out, (x,), backward)
+
+
 class FlattenConsecutive(Module):
-    """Each n rows that follow each other laid end to end: (B, T, C) -> (B, T / n, n * C).
-    Raises ValueError if the time of a document is no multiple of n."""
+    """Each n rows that follow each other end to end: (B, T, C) -> (B, T / n, n * C)."""
 
     def __init__(self, n):
         self.n = n
 
-    # exercise 4.1: joining neighbours
+    # exercise 4.2: neighbours
+    def places(self, T):
+        """The places that become one row, for each of T / n rows. Raises ValueError for a rest."""
+        if T % self.n:
+            raise ValueError(f"{T} rows, which is no multiple of {self.n}")
+        return [range(t, t + self.n) for t in range(0, T, self.n)]
+
     def __call__(self, x):
-        """x (B, T, C) -> (B, T / n, n * C), a Tensor with the way back: each long row is cut.
-        Documents may differ in T. Raises ValueError if a T is no multiple of n."""
-        n, m = self.n, len(x.data[0][0])
-        if any(len(rows) % n for rows in x.data):
-            raise ValueError(f"{self}: {x.shape}, and not all times are multiples of {n}")
-        out = [[sum(rows[t:t + n], []) for t in range(0, len(rows), n)] for rows in x.data]
-
-        def backward(grad):
-            return ([[row[i:i + m] for row in rows for i in range(0, n * m, m)] for rows in grad],)
-        return Tensor(out, (x,), backward)
-
-
-def contexts_of(ids, block_size):
-    """For each of ids but the first, the block_size ids before it: -> (len(ids) - 1, block_size).
-    Before the first, which is a boundary, stand as many more as it takes."""
-    padded = [ids[0]] * (block_size - 1) + ids
-    return [padded[t:t + block_size] for t in range(len(ids) - 1)]
+        return join(x, self.places)
 
 
 def build_tree(vocab_size, block_size, n_embd, n_hidden, rng):
@@ -394,71 +375,70 @@ def build_tree(vocab_size, block_size, n_embd, n_hidden, rng):
     return Sequential([*layers, Linear(n_hidden, vocab_size, rng, gain=0.1)])  # unsure at first
 
 
+def contexts_of(ids, block_size):
+    """For each of ids but the first, the block_size ids before it; before all stands the first."""
+    padded = ids[:1] * (block_size - 1) + ids
+    return [padded[t:t + block_size] for t in range(len(ids) - 1)]
+
+
 def draw_tree(letters):
-    """Prints the tree over a context, a line for each layer: what is joined there, two by two."""
+    """Prints the tree over a context: what each layer joins, two by two."""
     lines, width = ["input    " + "   ".join(letters)], 2
     while width <= len(letters):
-        joint = " " * (2 * width - 4) + "┌" + "─" * (2 * width - 1) + "┤"
-        joints = len(letters) // width * f"{joint:{4 * width}}"
-        lines.append(f"layer {len(lines)}  {joints.rstrip()}")
+        branch = " " * (2 * width - 4) + "┌" + "─" * (2 * width - 1) + "┤"
+        lines.append(f"layer {len(lines)}  " + f"{branch:{4 * width}}" * (len(letters) // width))
         width *= 2
-    print("\nwhat the last prediction is made from", *reversed(lines), sep="\n")
+    print(*reversed(lines), sep="\n")
 
 
 # %% 5. The same as convolutions
-# exercise 4.2: looking back
-def look_back(x, dilation):
-    """To each row the one `dilation` places before it, in front: x (B, T, C) -> (B, T, 2 * C).
-    Before the first row of a document stand copies of it. A Tensor with the way back: a row gets
-    the gradients of all places that it was copied to."""
-    m = len(x.data[0][0])
-    out = [[rows[max(0, t - dilation)] + row for t, row in enumerate(rows)] for rows in x.data]
-
-    def backward(grad):
-        d_x = []
-        for d_out in grad:
-            d_rows = [row[m:] for row in d_out]
-            for t, row in enumerate(d_out):
-                before = max(0, t - dilation)
-                d_rows[before] = add(d_rows[before], row[:m])
-            d_x.append(d_rows)
-        return (d_x,)
-    return Tensor(out, (x,), backward)
-
-
+# Move the context by two letters, and all pairs of its tree but one have been computed before; move
+# it by four, and all fours but one. So compute at each place of a name, once, the pair that ends
+# there. The second layer joins it with the pair that ended 2 places before, the third joins fours
+# that end 4 places apart. That is a convolution (the same weights at every place), causal (it looks
+# back only) and dilated (what it joins is `dilation` places apart): it gives the tree's logits, for
+# all places at once. And before a name begins? There stand only boundaries, and of these a layer
+# makes always the row that it makes at the first place, a boundary too: so that stands for them.
 class CausalConv1d(Linear):
-    """A Linear layer of each row and the one `dilation` places before it: (B, T, n_in) ->
-    (B, T, n_out), with weight (2 * n_in, n_out), the earlier row first."""
+    """Linear of each row and the row `dilation` before it: (B, T, n_in) -> (B, T, n_out).
+    weight is (2 * n_in, n_out), the earlier row first. Before the first row stand copies of it."""
 
     def __init__(self, n_in, n_out, rng, gain=1.0, bias=True, dilation=1):
         super().__init__(2 * n_in, n_out, rng, gain, bias)
         self.dilation = dilation
 
+    # exercise 4.3: looking back
+    def places(self, T):
+        """For each of T places, the one it looks back to, which is 0 if it were before, and it."""
+        return [(max(0, t - self.dilation), t) for t in range(T)]
+
     def __call__(self, x):
-        return super().__call__(look_back(x, self.dilation))
+        return super().__call__(join(x, self.places))
 
     def __repr__(self):
         return f"CausalConv1d, dilation {self.dilation}"
 
 
-# exercise 4.3 (needs 4.2): the tree as convolutions
+# exercise 4.4: the tree as convolutions
 def as_convolutions(tree):
     """The tree as a network of convolutions: documents (B, T) -> logits (B, T, vocab_size).
-    In place of each FlattenConsecutive and the Linear after it stands a CausalConv1d with the same
-    weight; the dilations are 1, 2, 4 ... All tensors and running statistics are those of the tree:
-    when one learns, both do."""
-    layers, todo, dilation = [], iter(tree.layers), 1
-    for layer in todo:
+    For each FlattenConsecutive(2) and the Linear after it comes a CausalConv1d with the same
+    weight, the dilation 1, then 2, 4 ... All layers else are the tree's: what one learns, the other
+    has learned."""
+    layers, dilation, rest = [], 1, iter(tree.layers)
+    for layer in rest:
         if isinstance(layer, FlattenConsecutive):
-            weight = next(todo).weight
-            n_in, n_out = weight.shape
-            layer = CausalConv1d(n_in // 2, n_out, random, bias=False, dilation=dilation)
+            weight = next(rest).weight
+            layer = CausalConv1d(1, 1, random, bias=False, dilation=dilation)
             layer.weight, dilation = weight, 2 * dilation
         layers.append(layer)
     return Sequential(layers)
 
 
 # %% 6. Loss and training
+# The loss is -log of the probability of the token that came, averaged, in nats a token. We train the
+# convolutions, on whole documents: several times as fast as the tree, context by context. (In
+# training batch norm would average over other rows there; out of training both are the same.)
 def softmax(row):
     """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials.
     Raises InputError if the numbers grew without bound in training."""
@@ -473,7 +453,7 @@ def softmax(row):
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (B, T, vocab_size), ids (B, T) -> nats a
     token. Raises ValueError for a target out of range."""
-    rows, targets = rows_of(logits.data), list(itertools.chain(*targets))
+    rows, targets = rows_of(logits.data), [i for document in targets for i in document]
     n, vocab_size = len(rows), len(rows[0])
     if not 0 <= min(targets) <= max(targets) < vocab_size:
         raise ValueError(f"targets {targets} are not all below {vocab_size}")
@@ -495,22 +475,10 @@ def loss_of(model, examples):
     return cross_entropy(model([ids[:-1] for ids in examples]), [ids[1:] for ids in examples])
 
 
-def evaluate(model, examples):
-    """The mean loss over all tokens of the examples, in nats a token."""
-    model.train(False)
-    batches = [examples[i:i + 64] for i in range(0, len(examples), 64)]
-    counts = [sum(map(len, batch)) - len(batch) for batch in batches]
-    return dot([loss_of(model, batch).data for batch in batches], counts) / sum(counts)
-
-
-def as_rows(data):
-    """The rows of a matrix; a list of numbers counts as one row."""
-    return data if hasattr(data[0], "__len__") else [data]
-
-
-def train(model, examples, steps, batch_size, lr, rng):
-    """Train the model, yielding the loss of each step, on examples that rng draws."""
-    params = model.parameters()
+def train(model, examples, steps, batch_size, lr, seed):
+    """Train the model, yielding the loss of each step. Each step takes a few examples at random and
+    goes against the gradient, by lr times it at first, less and less towards the end."""
+    rng, params = random.Random(seed), model.parameters()
     for step in range(steps):
         model.train()
         loss = loss_of(model, rng.choices(examples, k=batch_size))
@@ -519,71 +487,80 @@ def train(model, examples, steps, batch_size, lr, rng):
         loss.backward()
         rate = lr * (steps - step) / steps
         for p in params:
-            for row, grads in zip(as_rows(p.data), as_rows(p.grad), strict=True):
-                for i, g in enumerate(grads):
-                    row[i] -= rate * g
+            p.data = add(p.data, scaled(p.grad, -rate))
         yield loss.data
 
 
+def scaled(data, factor):
+    """A list of numbers, or of rows, times factor."""
+    return [scaled(v, factor) if isinstance(v, list) else factor * v for v in data]
+
+
+def evaluate(model, examples):
+    """The mean loss over all tokens of the examples, in nats a token."""
+    model.train(False)
+    total = 0.0
+    for i in range(0, len(examples), 64):
+        batch = examples[i:i + 64]
+        total += loss_of(model, batch).data * sum(len(ids) - 1 for ids in batch)
+    return total / sum(len(ids) - 1 for ids in examples)
+
+
 # %% 7. WaveNet's own block
-# exercise 4.4: the gate
+# WaveNet does more at each layer. A gate, a number from 0 to 1 (a sigmoid), is multiplied with the
+# tanh: it may let a feature through at one place and stop it at another. What comes out is added to
+# what went in, a residual connection: the layer only has to learn what to change, and gradients
+# come through whole to the first. And the logits are not made from the last layer alone: each gives
+# its share, a skip connection. There is no batch norm.
+# exercise 4.5: the gate
 def gated(x):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n).
     A Tensor, with the way back to x. van den Oord et al. 2016, equation 2."""
-    n = len(x.data[0][0]) // 2
-    tanhs = map_rows(lambda row: [math.tanh(v) for v in row[:n]], x.data)
-    # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, in which nothing can overflow
-    gates = map_rows(lambda row: [0.5 + 0.5 * math.tanh(0.5 * v) for v in row[n:]], x.data)
-    out = map_rows(lambda t, s: [t[i] * s[i] for i in range(n)], tanhs, gates)
+    n, rows = len(x.data[0][0]) // 2, rows_of(x.data)
+    tanhs = [[math.tanh(v) for v in row[:n]] for row in rows]
+    # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, where nothing can overflow
+    gates = [[0.5 + 0.5 * math.tanh(0.5 * v) for v in row[n:]] for row in rows]
+    out = [[t * s for t, s in zip(*pair)] for pair in zip(tanhs, gates)]
 
     def backward(grad):  # (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second
-        return (map_rows(lambda g, t, s: [g[i] * (1 - t[i] * t[i]) * s[i] for i in range(n)]
-                         + [g[i] * t[i] * s[i] * (1 - s[i]) for i in range(n)],
-                         grad, tanhs, gates),)
-    return Tensor(out, (x,), backward)
-
-
-def relu(x):
-    """Negative numbers become 0, and get no gradient."""
-    out = map_rows(lambda row: [0.0 if v < 0 else v for v in row], x.data)
-
-    def backward(grad):
-        return (map_rows(lambda g, row: [g[i] if row[i] > 0 else 0.0 for i in range(len(g))],
-                         grad, out),)
-    return Tensor(out, (x,), backward)
+        d_x = [[g * (1 - t * t) * s for g, t, s in zip(*row)]
+               + [g * t * s * (1 - s) for g, t, s in zip(*row)]
+               for row in zip(rows_of(grad), tanhs, gates)]
+        return (cut_like(d_x, x.data),)
+    return Tensor(cut_like(out, x.data), (x,), backward)
 
 
 class WaveNet(Module):
-    """Gated blocks with residual and skip connections: documents (B, T) -> logits (B, T,
-    vocab_size). van den Oord et al. 2016, figure 4, with n channels everywhere."""
+    """Gated blocks with residual and skip connections: ids (B, T) -> logits (B, T, vocab_size).
+    van den Oord et al. 2016, figure 4, with n channels everywhere, and tanh for relu at the end."""
 
     def __init__(self, vocab_size, block_size, n, rng):
-        self.embedding, self.blocks, dilation = Embedding(vocab_size, n, rng), [], 1
-        while dilation < block_size:
-            # the last block needs no residual, as no other comes after it
-            self.blocks.append([CausalConv1d(n, 2 * n, rng, dilation=dilation), Linear(n, n, rng)]
-                               + [Linear(n, n, rng)] * (2 * dilation < block_size))
-            dilation *= 2
-        self.mix, self.head = Linear(n, n, rng, math.sqrt(2)), Linear(n, vocab_size, rng, 0.1)
+        self.embedding, self.blocks = Embedding(vocab_size, n, rng), []
+        for k in range(block_size.bit_length() - 1):
+            conv = CausalConv1d(n, 2 * n, rng, dilation=2 ** k)
+            self.blocks.append([conv, Linear(n, n, rng), Linear(n, n, rng)])
+        self.blocks[-1].pop()  # what the last residual gave, nothing would read
+        self.head = Sequential([Tanh(), Linear(n, n, rng, gain=5 / 3),
+                                Tanh(), Linear(n, vocab_size, rng, gain=0.1)])
+        self.layers = [self.embedding, *itertools.chain(*self.blocks), self.head]
 
-    def modules(self):
-        return [self, self.embedding, *itertools.chain(*self.blocks), self.mix, self.head]
-
-    # exercise 4.5 (needs 4.2, 4.4): residual and skip connections
-    def __call__(self, x):
-        x, shares = self.embedding(x), []
+    # exercise 4.6 (needs 4.1, 4.3, 4.5): residual and skip connections
+    def __call__(self, ids):
+        """ids (B, T) -> logits (B, T, vocab_size). A block's output is `gated` of its convolution;
+        its skip layer makes of that a share of what the head gets, the sum of all; its residual
+        layer, which the last block lacks, what is added to x for the next block."""
+        x, total = self.embedding(ids), None
         for conv, skip, *residual in self.blocks:
             out = gated(conv(x))
-            shares.append(skip(out))
+            total = skip(out) if total is None else total + skip(out)
             for layer in residual:
                 x = x + layer(out)
-        total = shares[0]
-        for share in shares[1:]:
-            total = total + share
-        return self.head(relu(self.mix(relu(total))))
+        return self.head(total)
 
 
 # %% 8. Samples
+# The network gives probabilities for the next token; one is drawn, appended, and so on. Each time
+# all places are computed again, though only the last is new: gpt.py will remember the others.
 def sample(model, boundary, rng, max_new_tokens=50):
     """Draws a text, a list of ids, token by token, until that is the boundary or it is cut."""
     model.train(False)
@@ -600,7 +577,6 @@ def sample(model, boundary, rng, max_new_tokens=50):
 # You can stop here: what follows reads options.
 
 # %% 9. The command line
-# Nothing below is about networks.
 SETTINGS = """\
 --data        str    None  UTF-8 text, a document a line, in place of names.txt
 --steps       int    3000  training steps
@@ -638,42 +614,46 @@ def main(argv=None):
     lines = [line for line in read_lines(args.data or Path(__file__).with_name("names.txt")) if line]
     characters = "".join(sorted(set("".join(lines))))
     boundary = len(characters)
-    documents = [[characters.index(char) for char in line] for line in lines]
-    splits = make_splits(documents, boundary, args.seed)
-    text = lambda ids: "".join(characters[i:i + 1] for i in ids)
-
+    splits = make_splits([[characters.index(char) for char in line] for line in lines], boundary,
+                         args.seed)
     tree = build_tree(boundary + 1, args.block_size, args.n_embd, args.n_hidden,
                       random.Random(args.seed))
-    convolutions = as_convolutions(tree)
+    models = [as_convolutions(tree)]
     tree.train(False)
     ids = max(splits["dev"][:20], key=len)
     contexts = contexts_of(ids, args.block_size)
-    n = len(contexts)
-    logits, cost = show_shapes(f"{n} contexts, as a tree", tree, contexts)
-    logits2, cost2 = show_shapes("their document, as convolutions", convolutions, [ids[:-1]])
-    difference = max(abs(a - b) for p, q in zip(rows_of(logits.data), rows_of(logits2.data)) for a, b in zip(p, q))
-    print(f"{cost} {cost2} {difference}")
-    draw_tree([text([i]) or "·" for i in contexts[-1]])
-    for name, model in [("plain", convolutions)]:
-        losses, begun, steps = [], time.monotonic(), args.steps
-        rng = random.Random(args.seed)
+    logits = show_shapes(f"{len(contexts)} contexts, as a tree", tree, contexts)
+    print("\nwhat the last prediction is made from")
+    draw_tree([(characters + "·")[i] for i in contexts[-1]])
+    same = show_shapes("the name, as convolutions", models[0], [ids[:-1]])
+    furthest = max(map(math.dist, rows_of(logits.data), rows_of(same.data)))
+    print(f"  the logits differ by {furthest:.1g}")
+    if args.gated:
+        sizes = (WaveNet(boundary + 1, args.block_size, n, random.Random(args.seed))
+                 for n in itertools.count(1))
+        *_, model = itertools.takewhile(lambda model: cost(model) <= cost(models[0]), sizes)
+        models.append(model)
+    for model in models:
+        print(f"\n{model}: {cost(model)} products a token")
+        losses, begun = [], time.monotonic()
         try:
-            for loss in train(model, splits["train"], steps, args.batch_size, args.lr,
-                              random.Random(args.seed)):
+            for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr,
+                              args.seed):
                 losses.append(loss)
                 step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
-                left = (time.monotonic() - begun) / step * (steps - step)
+                left = (time.monotonic() - begun) / step * (args.steps - step)
                 line = f"step {step:5}  loss {mean:.4f}"
                 if sys.stderr.isatty():
                     print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
-                if step == 1 or step % max(1, steps // 10) == 0:
-                    print(f"{line} |{' ' * round(min(9 * mean, 38))}*  {text(sample(model, boundary, rng))}", flush=True)
+                if step == 1 or step % max(1, args.steps // 10) == 0:
+                    print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
         except KeyboardInterrupt:
             print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
         for name in ("train", "dev", "test")[:2 + args.test] if args.eval_docs else ():
             print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
-        for _ in range(args.samples):
-            print(text(sample(model, boundary, rng)))
+    rng = random.Random(args.seed)
+    for _ in range(args.samples):
+        print("".join(characters[i] for i in sample(models[-1], boundary, rng)), flush=True)
 
 
 if __name__ == "__main__":
@@ -685,3 +665,6 @@ if __name__ == "__main__":
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+# To find out: what does a longer context bring, --block-size 2, 4, 16? [...]
+# What if batch norm is left out of build_tree? [...]
