@@ -2,12 +2,12 @@
 
 mlp.py takes in its context in one wide layer. Here neighbours are joined two by two, layer after
 layer, in a tree: letters to pairs, pairs to fours, fours to eights. Then comes a saving: the trees
-over contexts that are two letters apart have branches in common. Computed only once for each place
-of a name, they become a stack of convolutions, each of which looks back twice as far as the one
-before. That is WaveNet: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
+over contexts that are two letters apart have branches in common. Computed once for each place of a
+name, they become convolutions, each of which looks back twice as far as the one before. That is
+WaveNet: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 
     python wavenet.py                    train on names.txt, evaluate, sample; under a minute
-    python wavenet.py --gated            then WaveNet's own block, at equal cost
+    python wavenet.py --gated            WaveNet's own block, with as many parameters
     python wavenet.py --block-size 16    one layer more, and twice the context
 """
 import argparse
@@ -20,8 +20,7 @@ from pathlib import Path
 
 # %% 1. Data
 # As before, each character is a token, and one more, the boundary, stands before and after every
-# document (a name is a document): the first letter is predicted from a boundary, and to predict
-# another one is to say "this name is finished".
+# document (a name is a document): to predict it is to say "this name is finished".
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -47,13 +46,12 @@ def make_splits(documents, boundary, seed):
 
 
 # %% 2. A tensor that knows where it came from
-# The Tensor of mlp.py remembers what it was computed from; backward() asks of each number how the
-# loss would change if it grew a little. What is new is a dimension: data is (batch, time, channels)
-# now, in short (B, T, C): documents, their tokens in order, and a row of numbers, its channels, for
-# each token. Documents may differ in length; the shape tells that of the first.
+# The Tensor of mlp.py, with a dimension more: data is (batch, time, channels), in short (B, T, C).
+# It has documents, their tokens in order, and for each token a row of numbers, its channels.
+# Documents may differ in length; the shape tells that of the first.
 class Tensor:
-    """A number, or lists of numbers, rows or documents, and how to send a gradient back through it:
-    local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
+    """A number, or lists of numbers, rows or documents, and how to send a gradient back through
+    it: local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
     numbers = itertools.count()
 
     def __init__(self, data, parents=(), local_backward=lambda grad: ()):
@@ -122,21 +120,21 @@ def cut_like(rows, data):
 
 
 # %% 3. Modules
-# How does one put a deep network together without losing track? From modules: a module is a layer,
-# an object that holds its parameters and, called on a Tensor, gives another. What has to fit are
-# the shapes that they pass on; show_shapes prints them. The modules of this section treat each row
-# alike, wherever it stands. Most of their work is dot products, forward and backward.
+# How does one put a deep network together without losing track? From modules, objects that hold
+# their parameters and, called on a Tensor, give another. What has to fit are the shapes that they
+# pass on; show_shapes prints them. Most of their work is dot products, forward and backward.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
-    return [[dot(p, q) for q in b] for p in a]
-
-
-def dot(p, q):
-    """The dot product of two rows."""
-    total = 0.0
-    for i in range(len(p)):
-        total += p[i] * q[i]
-    return total
+    out, k = [], len(b[0])
+    for p in a:
+        row = []
+        for q in b:
+            total = 0.0
+            for i in range(k):
+                total += p[i] * q[i]
+            row.append(total)
+        out.append(row)
+    return out
 
 
 # The same, faster; you may skip it. PyPy compiles these loops to the speed of C; CPython makes an
@@ -157,138 +155,128 @@ if sys.implementation.name == "cpython":
             square = (length / scale) * (length / scale)
             out.append([half * (square + s - (d := dist(p, q)) * d) for s, q in zip(b_squares, b)])
         return out
+else:
+    inner([[0.0] * 5000], [[0.0] * 5000])  # PyPy compiles a loop that it meets in its middle best
 
 
 class Module:
-    """What layers have in common: parameters, perhaps layers that they are made of, and training,
-    which is False while evaluating and sampling: batch norm works differently then."""
-    training, layers = True, ()
-
-    def modules(self):
-        """Itself, its layers, and theirs."""
-        return [self] + [module for layer in self.layers for module in layer.modules()]
+    """A layer, perhaps of layers. If it treats all rows alike, forward(rows) gives new rows, and a
+    function from their gradient to that of rows and of each parameter, in a tuple."""
+    layers, training = (), True  # evaluate() and sample() set training to False, for all modules
 
     def parameters(self):
         """The tensors that training changes."""
-        return [value for module in self.modules() for value in vars(module).values()
-                if isinstance(value, Tensor)]
+        own = [value for value in vars(self).values() if isinstance(value, Tensor)]
+        return own + [p for layer in self.layers for p in layer.parameters()]
 
-    def train(self, mode=True):
-        """Says that training begins or, if mode is False, that it is over."""
-        for module in self.modules():
-            module.training = mode
+    def __call__(self, x):
+        out, backward = self.forward(rows_of(x.data))
 
-    def __repr__(self):
-        return type(self).__name__
+        def local_backward(grad):
+            d_rows, *d_parameters = backward(rows_of(grad))
+            return cut_like(d_rows, x.data), *d_parameters
+        return Tensor(cut_like(out, x.data), (x, *self.parameters()), local_backward)
+
+
+# exercise 4.1: rows joined, and the way back
+def join(x, places):
+    """New rows, each of n rows of x (B, T, C) end to end: -> (B', T', n * C), with the way back.
+    places (B', T', n) tells which: the rows of x are numbered, through all documents, from 0."""
+    rows, m = rows_of(x.data), len(x.data[0][0])
+
+    def backward(grad):
+        d_rows = [[0.0] * m for _ in rows]
+        for numbers, row in zip(rows_of(places), rows_of(grad), strict=True):
+            for k, i in enumerate(numbers):  # a row that was copied twice gets both
+                d_rows[i] = add(d_rows[i], row[k * m:(k + 1) * m])
+        return (cut_like(d_rows, x.data),)
+    out = [[[v for i in numbers for v in rows[i]] for numbers in document] for document in places]
+    return Tensor(out, (x,), backward)
 
 
 class Embedding(Module):
-    """A row of n_embd numbers for each token: ids (B, T) -> (B, T, n_embd).
-    Raises ValueError for an id that has no row."""
-
+    """A row of n_embd numbers for each id: (B, T) -> (B, T, n_embd). ValueError for unknown ids."""
     def __init__(self, vocab_size, n_embd, rng):
         self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(vocab_size)])
 
     def __call__(self, documents):
-        table, ids = self.weight.data, [i for document in documents for i in document]
-        if not 0 <= min(ids) <= max(ids) < len(table):  # -1 would be the last row
-            raise ValueError(f"ids from {min(ids)} to {max(ids)}, but {len(table)} rows")
-
-        def backward(grad):
-            d_weight = [[0.0] * len(row) for row in table]
-            for i, row in zip(ids, rows_of(grad), strict=True):
-                d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
-            return (d_weight,)
-        return Tensor(cut_like([list(table[i]) for i in ids], documents), (self.weight,), backward)
+        table, ids = self.weight, rows_of(documents)
+        if not 0 <= min(ids) <= max(ids) < len(table.data):  # -1 would be the last row
+            raise ValueError(f"ids from {min(ids)} to {max(ids)}, but {len(table.data)} rows")
+        x = Tensor([table.data], (table,), lambda grad: (grad[0],))  # as a single document
+        return join(x, [[(i,) for i in ids] for ids in documents])
 
 
 class Linear(Module):
-    """Each row of x (B, T, n_in) times weight (n_in, n_out), plus bias (n_out): -> (B, T, n_out).
-    Raises ValueError if x does not have n_in channels."""
-
+    """(B, T, n_in) -> (B, T, n_out): rows times weight (n_in, n_out), plus bias (n_out)."""
     def __init__(self, n_in, n_out, rng, gain=1.0, bias=True):
         std = gain / math.sqrt(n_in)  # sums of n_in products then spread as they do, times gain
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
 
-    def __call__(self, x):
-        weight, bias, rows = self.weight, self.bias, rows_of(x.data)
-        if len(rows[0]) != len(weight.data):
-            raise ValueError(f"{self}: {x.shape} and {weight.shape} do not fit")
-        out = inner(rows, transpose(weight.data))
-        if bias:
-            out = [add(row, bias.data) for row in out]
+    def forward(self, rows):
+        weight, bias = self.weight.data, self.bias
+        if len(rows[0]) != len(weight):
+            raise ValueError(f"{len(rows[0])} channels, but {len(weight)} rows of weights")
+        out = inner(rows, transpose(weight))
 
         def backward(grad):
-            # An input gets the gradient of each output times the weight between them; a weight,
-            # in every row, that of its output times its input; and a bias that of its output.
-            grad = rows_of(grad)
-            columns = transpose(grad)
-            d_x = cut_like(inner(grad, weight.data), x.data)  # grad @ weight.T
-            d_weight = inner(transpose(rows), columns)        # x.T @ grad
-            return (d_x, d_weight, list(map(sum, columns))) if bias else (d_x, d_weight)
-        return Tensor(cut_like(out, x.data), (x, weight, bias) if bias else (x, weight), backward)
+            # A weight gets, in every row, the gradient of its output times its input; an input that
+            # of each output times the weight between them; a bias that of its output.
+            d_weight = inner(transpose(rows), transpose(grad))  # rows.T @ grad
+            d_bias = [list(map(sum, transpose(grad)))] if bias else []
+            return inner(grad, weight), d_weight, *d_bias       # grad @ weight.T
+        return [add(row, bias.data) for row in out] if bias else out, backward
 
 
 class Tanh(Module):
     """The hyperbolic tangent of each number."""
-
-    def __call__(self, x):
-        out = [[math.tanh(v) for v in row] for row in rows_of(x.data)]
+    def forward(self, rows):
+        out = [[math.tanh(v) for v in row] for row in rows]
 
         def backward(grad):  # tanh' = 1 - tanh^2
-            d_x = [[g * (1 - t * t) for g, t in zip(*rows)] for rows in zip(rows_of(grad), out)]
-            return (cut_like(d_x, x.data),)
-        return Tensor(cut_like(out, x.data), (x,), backward)
+            return ([[g * (1 - t * t) for g, t in zip(*pair)] for pair in zip(grad, out)],)
+        return out, backward
 
 
 class BatchNorm1d(Module):
-    """Each channel of x (B, T, n) to mean 0 and variance 1 over batch and time, as it means the
-    same at all places; then scaled and shifted. Out of training by running means and variances: the
-    plain average of the first 100 batches, then each new one counts 1%.
-    Ioffe and Szegedy 2015, "Batch Normalization", algorithms 1 and 2."""
-
+    """Each channel to mean 0 and variance 1 over batch and time (a channel means the same at all
+    places), times weight, plus bias. Out of training by running means and variances: those of the
+    first 100 batches count the same, each later one 1%. Ioffe and Szegedy 2015."""
     def __init__(self, n):
-        self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)  # the scale and the shift
+        self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
         self.running_mean, self.running_var, self.batches = [0.0] * n, [1.0] * n, 0
 
-    def __call__(self, x):
-        columns = transpose(rows_of(x.data))  # (n, N): a row is a channel
-        N, training, normed, scales = len(columns[0]), self.training, [], []
+    def forward(self, rows):
+        n, training, normed, scales = len(rows), self.training, [], []
         self.batches += training
-        for c, column in enumerate(columns):
+        for c, column in enumerate(transpose(rows)):
+            mean, variance = self.running_mean[c], self.running_var[c]
             if training:
-                mean = sum(column) / N
-                variance = sum([(v - mean) * (v - mean) for v in column]) / N
-                new = max(0.01, 1 / self.batches)
+                mean, new = sum(column) / n, max(0.01, 1 / self.batches)
+                variance = sum([(v - mean) * (v - mean) for v in column]) / n
                 self.running_mean[c] += new * (mean - self.running_mean[c])
-                # around the batch's own mean it is too small: N - 1 makes up for that
-                self.running_var[c] += new * (variance * N / (N - 1) - self.running_var[c])
-            else:
-                mean, variance = self.running_mean[c], self.running_var[c]
+                # around its own mean, a batch varies less than around the true one: n - 1
+                self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
             scales.append(1 / math.sqrt(variance + 1e-5))
             normed.append([(v - mean) * scales[c] for v in column])
-        out = [[v * w + b for v in column] for column, w, b in
-               zip(normed, self.weight.data, self.bias.data, strict=True)]
+        out = [[v * w + b for v, w, b in zip(row, self.weight.data, self.bias.data, strict=True)]
+               for row in transpose(normed)]
 
         def backward(grad):
-            d_x, d_weight, d_bias = [], [], []
-            for gs, column, scale, w in zip(transpose(rows_of(grad)), normed, scales,
-                                            self.weight.data, strict=True):
+            d_rows, d_weight, d_bias = [], [], []
+            for gs, vs, w, scale in zip(transpose(grad), normed, self.weight.data, scales):
                 d_bias.append(sum(gs))
-                d_weight.append(sum([g * v for g, v in zip(gs, column)]))
-                # In training, adding a constant to a channel, or stretching it, changes nothing,
-                # so the gradient has no part in these directions.
-                shift, stretch = (d_bias[-1] / N, d_weight[-1] / N) if training else (0.0, 0.0)
-                k = w * scale
-                d_x.append([k * (g - shift - stretch * v) for g, v in zip(gs, column)])
-            return cut_like(transpose(d_x), x.data), d_weight, d_bias
-        return Tensor(cut_like(transpose(out), x.data), (x, self.weight, self.bias), backward)
+                d_weight.append(sum([g * v for g, v in zip(gs, vs)]))
+                # shifting or stretching a channel changes nothing: no gradient in these directions
+                shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if training else (0.0, 0.0)
+                d_rows.append([w * scale * (g - shift - stretch * v) for g, v in zip(gs, vs)])
+            return transpose(d_rows), d_weight, d_bias
+        return out, backward
 
 
 class Sequential(Module):
     """Layers, each of which works on what the one before it gave."""
-
     def __init__(self, layers):
         self.layers = layers
 
@@ -298,81 +286,35 @@ class Sequential(Module):
         return x
 
 
-def cost(model):
-    """How many products its Linear layers sum up for a row each: one for each weight."""
-    return sum(math.prod(module.weight.shape) for module in model.modules()
-               if isinstance(module, Linear))
-
-
 def show_shapes(title, model, x):
     """Prints what each layer of a Sequential gives, and returns what the last one gives."""
-    print(f"\n{title:27}output shape  parameters")
-    products = 0
+    Module.training, products = False, 0
+    print(f"\n{title}")
     for layer in model.layers:
         x = layer(x)
-        products += len(rows_of(x.data)) * cost(layer)
-        n = sum(math.prod(p.shape) for p in layer.parameters())
-        print(f"  {layer!s:25}{x.shape!s:14}{n:10}")
-    print(f"  {products} products")
+        print(f"  {type(layer).__name__:20}{x.shape}")
+        if isinstance(layer, Linear):
+            products += len(rows_of(x.data)) * math.prod(layer.weight.shape)
+    print(f"  {products} products of a weight and a number")
     return x
 
 
 # %% 4. The tree
 # What is wrong with one wide layer over a longer context? Each of its neurons has weights of its
-# own for every place, and must find everything at once. In a tree each layer has an easy task: it
-# joins two neighbours into one. The first makes pairs of letters, the second joins pairs to fours,
-# the third fours to eights, and all pairs are made with the same weights. Twice the context is one
-# layer more, not twice the weights.
-# exercise 4.1: rows joined, and the way back
-def join(x, places_of):
-    """Rows of x (B, T, C) end to end: -> (B, T', n * C), a Tensor with the way back.
-    places_of(T) lists, for each new row of a document of T rows, the n places of those it is made
-    of. A row gets the gradients of all places that it was copied to."""
-    m = len(x.data[0][0])
-    out = [[[v for i in places for v in rows[i]] for places in places_of(len(rows))]
-           for rows in x.data]
-
-    def backward(grad):
-        d_x = []
-        for rows, d_out in zip(x.data, grad, strict=True):
-            d_rows = [[0.0] * m for _ in rows]
-            for places, row in zip(places_of(len(rows)), d_out, strict=True):
-                for k, i in enumerate(places):
-                    d_rows[i] = add(d_rows[i], row[k * m:(k + 1) * m])
-            d_x.append(d_rows)
-        return (d_x,)
-    return Tensor(out, (x,), backward)
-
-
+# own for every place, and must find everything at once. In a tree each layer has an easy task, to
+# join two neighbours: letters to pairs, pairs to fours, fours to eights, with the same weights for
+# all pairs. Twice the context is one layer more, not twice the weights.
 class FlattenConsecutive(Module):
-    """Each n rows that follow each other end to end: (B, T, C) -> (B, T / n, n * C)."""
-
+    """Each n rows that follow each other end to end."""
     def __init__(self, n):
         self.n = n
 
-    # exercise 4.2: neighbours
-    def places(self, T):
-        """The places that become one row, for each of T / n rows. Raises ValueError for a rest."""
-        if T % self.n:
-            raise ValueError(f"{T} rows, which is no multiple of {self.n}")
-        return [range(t, t + self.n) for t in range(0, T, self.n)]
-
+    # exercise 4.2 (needs 4.1): neighbours
     def __call__(self, x):
-        return join(x, self.places)
-
-
-def build_tree(vocab_size, block_size, n_embd, n_hidden, rng):
-    """The tree: contexts (B, block_size) -> logits (B, 1, vocab_size).
-    Raises InputError if block_size cannot be halved until it is 1."""
-    if block_size not in [2 ** k for k in range(1, 11)]:
-        raise InputError(f"a context of {block_size}: it must be 2, 4, 8 ... or 1024")
-    layers, n_in, gain = [Embedding(vocab_size, n_embd, rng)], n_embd, 1.0
-    while block_size > 1:
-        # no bias, as batch norm would take it away again
-        layers += [FlattenConsecutive(2), Linear(2 * n_in, n_hidden, rng, gain, bias=False),
-                   BatchNorm1d(n_hidden), Tanh()]
-        block_size, n_in, gain = block_size // 2, n_hidden, 5 / 3  # the gain after tanh: see mlp.py
-    return Sequential([*layers, Linear(n_hidden, vocab_size, rng, gain=0.1)])  # unsure at first
+        """x (B, T, C) -> (B, T / n, n * C)."""
+        numbers = cut_like(itertools.count(), x.data)  # of the rows of each document
+        return join(x, [[rows[t:t + self.n] for t in range(0, len(rows), self.n)]
+                        for rows in numbers])
 
 
 def contexts_of(ids, block_size):
@@ -381,14 +323,12 @@ def contexts_of(ids, block_size):
     return [padded[t:t + block_size] for t in range(len(ids) - 1)]
 
 
-def draw_tree(letters):
-    """Prints the tree over a context: what each layer joins, two by two."""
-    lines, width = ["input    " + "   ".join(letters)], 2
-    while width <= len(letters):
-        branch = " " * (2 * width - 4) + "┌" + "─" * (2 * width - 1) + "┤"
-        lines.append(f"layer {len(lines)}  " + f"{branch:{4 * width}}" * (len(letters) // width))
-        width *= 2
-    print(*reversed(lines), sep="\n")
+def draw_tree(context):
+    """Prints the tree over a context, a string: what is joined in each layer."""
+    n = len(context)
+    while n:
+        print("".join(context[i:i + n].center(4 * n) for i in range(0, len(context), n)))
+        n //= 2
 
 
 # %% 5. The same as convolutions
@@ -396,43 +336,38 @@ def draw_tree(letters):
 # it by four, and all fours but one. So compute at each place of a name, once, the pair that ends
 # there. The second layer joins it with the pair that ended 2 places before, the third joins fours
 # that end 4 places apart. That is a convolution (the same weights at every place), causal (it looks
-# back only) and dilated (what it joins is `dilation` places apart): it gives the tree's logits, for
-# all places at once. And before a name begins? There stand only boundaries, and of these a layer
-# makes always the row that it makes at the first place, a boundary too: so that stands for them.
+# back only) and dilated (what it joins is `dilation` places apart), for all contexts at once. And
+# before a name begins? There stand only boundaries, and of these a layer makes always the row that
+# it makes at the first place, a boundary too: so that stands for them.
 class CausalConv1d(Linear):
-    """Linear of each row and the row `dilation` before it: (B, T, n_in) -> (B, T, n_out).
-    weight is (2 * n_in, n_out), the earlier row first. Before the first row stand copies of it."""
-
-    def __init__(self, n_in, n_out, rng, gain=1.0, bias=True, dilation=1):
-        super().__init__(2 * n_in, n_out, rng, gain, bias)
+    """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
+    def __init__(self, n_in, n_out, rng, dilation=1, **options):
+        super().__init__(2 * n_in, n_out, rng, **options)
         self.dilation = dilation
 
-    # exercise 4.3: looking back
-    def places(self, T):
-        """For each of T places, the one it looks back to, which is 0 if it were before, and it."""
-        return [(max(0, t - self.dilation), t) for t in range(T)]
-
+    # exercise 4.3 (needs 4.1): looking back
     def __call__(self, x):
-        return super().__call__(join(x, self.places))
+        """x (B, T, n_in) -> (B, T, n_out). At place t, rows t - dilation and t are joined, in this
+        order; for those before the first stands the first."""
+        numbers = cut_like(itertools.count(), x.data)
+        return super().__call__(join(x, [
+            [(rows[max(0, t - self.dilation)], i) for t, i in enumerate(rows)] for rows in numbers]))
 
-    def __repr__(self):
-        return f"CausalConv1d, dilation {self.dilation}"
 
-
-# exercise 4.4: the tree as convolutions
-def as_convolutions(tree):
-    """The tree as a network of convolutions: documents (B, T) -> logits (B, T, vocab_size).
-    For each FlattenConsecutive(2) and the Linear after it comes a CausalConv1d with the same
-    weight, the dilation 1, then 2, 4 ... All layers else are the tree's: what one learns, the other
-    has learned."""
-    layers, dilation, rest = [], 1, iter(tree.layers)
-    for layer in rest:
-        if isinstance(layer, FlattenConsecutive):
-            weight = next(rest).weight
-            layer = CausalConv1d(1, 1, random, bias=False, dilation=dilation)
-            layer.weight, dilation = weight, 2 * dilation
-        layers.append(layer)
-    return Sequential(layers)
+def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
+    """The tree, contexts (B, block_size) -> logits (B, 1, vocab_size), or convolutions, documents
+    (B, T) -> (B, T, vocab_size). An rng in the same state gives both the same weights."""
+    layers, n_in, dilation, gain = [Embedding(vocab_size, n_embd, rng)], n_embd, 1, 1.0
+    while dilation < block_size:  # no bias: batch norm would take it away again
+        if as_tree:
+            layers += [FlattenConsecutive(2), Linear(2 * n_in, n_hidden, rng, gain, bias=False)]
+        else:
+            layers += [CausalConv1d(n_in, n_hidden, rng, dilation, gain=gain, bias=False)]
+        layers += [BatchNorm1d(n_hidden), Tanh()]
+        n_in, dilation, gain = n_hidden, 2 * dilation, 5 / 3  # the gain after tanh: see mlp.py
+    if dilation != block_size:
+        raise InputError(f"a context of {block_size}: it must be 1, 2, 4, 8 ...")
+    return Sequential([*layers, Linear(n_in, vocab_size, rng, gain=0.1)])  # unsure at first
 
 
 # %% 6. Loss and training
@@ -440,8 +375,7 @@ def as_convolutions(tree):
 # convolutions, on whole documents: several times as fast as the tree, context by context. (In
 # training batch norm would average over other rows there; out of training both are the same.)
 def softmax(row):
-    """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials.
-    Raises InputError if the numbers grew without bound in training."""
+    """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
     exps = [math.exp(v - top) for v in row]
     total = sum(exps)
@@ -453,7 +387,7 @@ def softmax(row):
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (B, T, vocab_size), ids (B, T) -> nats a
     token. Raises ValueError for a target out of range."""
-    rows, targets = rows_of(logits.data), [i for document in targets for i in document]
+    rows, targets = rows_of(logits.data), rows_of(targets)
     n, vocab_size = len(rows), len(rows[0])
     if not 0 <= min(targets) <= max(targets) < vocab_size:
         raise ValueError(f"targets {targets} are not all below {vocab_size}")
@@ -475,34 +409,29 @@ def loss_of(model, examples):
     return cross_entropy(model([ids[:-1] for ids in examples]), [ids[1:] for ids in examples])
 
 
-def train(model, examples, steps, batch_size, lr, seed):
-    """Train the model, yielding the loss of each step. Each step takes a few examples at random and
-    goes against the gradient, by lr times it at first, less and less towards the end."""
-    rng, params = random.Random(seed), model.parameters()
-    for step in range(steps):
-        model.train()
-        loss = loss_of(model, rng.choices(examples, k=batch_size))
-        for p in params:
-            p.grad = None  # of the step before
-        loss.backward()
-        rate = lr * (steps - step) / steps
-        for p in params:
-            p.data = add(p.data, scaled(p.grad, -rate))
-        yield loss.data
-
-
 def scaled(data, factor):
     """A list of numbers, or of rows, times factor."""
     return [scaled(v, factor) if isinstance(v, list) else factor * v for v in data]
 
 
+def train(model, examples, steps, batch_size, lr, seed):
+    """Train the model, yielding the loss of each step. Each step takes a few examples at random and
+    goes against the gradient, by lr times it at first, less and less towards the end."""
+    rng = random.Random(seed)
+    for step in range(steps):
+        Module.training = True
+        loss = loss_of(model, rng.choices(examples, k=batch_size))
+        loss.backward()
+        for p in model.parameters():
+            p.data = add(p.data, scaled(p.grad, -lr * (steps - step) / steps))
+            p.grad = None
+        yield loss.data
+
+
 def evaluate(model, examples):
     """The mean loss over all tokens of the examples, in nats a token."""
-    model.train(False)
-    total = 0.0
-    for i in range(0, len(examples), 64):
-        batch = examples[i:i + 64]
-        total += loss_of(model, batch).data * sum(len(ids) - 1 for ids in batch)
+    Module.training = False
+    total = sum(loss_of(model, [ids]).data * (len(ids) - 1) for ids in examples)
     return total / sum(len(ids) - 1 for ids in examples)
 
 
@@ -510,67 +439,61 @@ def evaluate(model, examples):
 # WaveNet does more at each layer. A gate, a number from 0 to 1 (a sigmoid), is multiplied with the
 # tanh: it may let a feature through at one place and stop it at another. What comes out is added to
 # what went in, a residual connection: the layer only has to learn what to change, and gradients
-# come through whole to the first. And the logits are not made from the last layer alone: each gives
-# its share, a skip connection. There is no batch norm.
-# exercise 4.5: the gate
-def gated(x):
-    """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n).
-    A Tensor, with the way back to x. van den Oord et al. 2016, equation 2."""
-    n, rows = len(x.data[0][0]) // 2, rows_of(x.data)
-    tanhs = [[math.tanh(v) for v in row[:n]] for row in rows]
-    # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, where nothing can overflow
-    gates = [[0.5 + 0.5 * math.tanh(0.5 * v) for v in row[n:]] for row in rows]
-    out = [[t * s for t, s in zip(*pair)] for pair in zip(tanhs, gates)]
+# come through whole to the first. And the logits are made of what came out of all layers: skip
+# connections. There is no batch norm.
+class Gate(Module):
+    """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n)."""
+    # exercise 4.4: the gate
+    def forward(self, rows):
+        """rows (N, 2n) -> rows (N, n), and a function from their gradient to a tuple with that of
+        rows: (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second. Equation 2."""
+        n = len(rows[0]) // 2
+        # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, where nothing can overflow
+        pairs = [[(math.tanh(u), 0.5 + 0.5 * math.tanh(0.5 * v)) for u, v in zip(row, row[n:])]
+                 for row in rows]
 
-    def backward(grad):  # (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second
-        d_x = [[g * (1 - t * t) * s for g, t, s in zip(*row)]
-               + [g * t * s * (1 - s) for g, t, s in zip(*row)]
-               for row in zip(rows_of(grad), tanhs, gates)]
-        return (cut_like(d_x, x.data),)
-    return Tensor(cut_like(out, x.data), (x,), backward)
+        def backward(grad):
+            return ([[g * (1 - t * t) * s for g, (t, s) in zip(*both)]
+                     + [g * t * s * (1 - s) for g, (t, s) in zip(*both)]
+                     for both in zip(grad, pairs)],)
+        return [[t * s for t, s in row] for row in pairs], backward
 
 
 class WaveNet(Module):
-    """Gated blocks with residual and skip connections: ids (B, T) -> logits (B, T, vocab_size).
-    van den Oord et al. 2016, figure 4, with n channels everywhere, and tanh for relu at the end."""
-
+    """Gated blocks with residual and skip connections, as in figure 4 of the paper, with n channels
+    everywhere, and at the end tanh and one layer for relu and two."""
     def __init__(self, vocab_size, block_size, n, rng):
-        self.embedding, self.blocks = Embedding(vocab_size, n, rng), []
-        for k in range(block_size.bit_length() - 1):
-            conv = CausalConv1d(n, 2 * n, rng, dilation=2 ** k)
-            self.blocks.append([conv, Linear(n, n, rng), Linear(n, n, rng)])
-        self.blocks[-1].pop()  # what the last residual gave, nothing would read
-        self.head = Sequential([Tanh(), Linear(n, n, rng, gain=5 / 3),
-                                Tanh(), Linear(n, vocab_size, rng, gain=0.1)])
-        self.layers = [self.embedding, *itertools.chain(*self.blocks), self.head]
+        self.embedding = Embedding(vocab_size, n, rng)
+        self.blocks = [(CausalConv1d(n, 2 * n, rng, 2 ** k), Linear(n, n, rng))
+                       for k in range(block_size.bit_length() - 1)]
+        self.head = Linear(n, vocab_size, rng, gain=0.1)
+        self.layers = [self.embedding, *rows_of(self.blocks), self.head]
 
-    # exercise 4.6 (needs 4.1, 4.3, 4.5): residual and skip connections
+    # exercise 4.5 (needs 4.1, 4.3, 4.4): residual and skip connections
     def __call__(self, ids):
-        """ids (B, T) -> logits (B, T, vocab_size). A block's output is `gated` of its convolution;
-        its skip layer makes of that a share of what the head gets, the sum of all; its residual
-        layer, which the last block lacks, what is added to x for the next block."""
+        """ids (B, T) -> logits (B, T, vocab_size). A block is a convolution, a Gate and a Linear;
+        what comes out is added to what went in, for the next block, and to the sum of what came out
+        of all, for tanh and the head."""
         x, total = self.embedding(ids), None
-        for conv, skip, *residual in self.blocks:
-            out = gated(conv(x))
-            total = skip(out) if total is None else total + skip(out)
-            for layer in residual:
-                x = x + layer(out)
-        return self.head(total)
+        for conv, linear in self.blocks:
+            out = linear(Gate()(conv(x)))
+            x = x + out
+            total = out if total is None else total + out
+        return self.head(Tanh()(total))
 
 
 # %% 8. Samples
 # The network gives probabilities for the next token; one is drawn, appended, and so on. Each time
 # all places are computed again, though only the last is new: gpt.py will remember the others.
 def sample(model, boundary, rng, max_new_tokens=50):
-    """Draws a text, a list of ids, token by token, until that is the boundary or it is cut."""
-    model.train(False)
+    """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens."""
+    Module.training = False
     ids = [boundary]
-    while len(ids) <= max_new_tokens:
+    for _ in range(max_new_tokens):
         probs = softmax(model([ids]).data[0][-1])
-        token = rng.choices(range(len(probs)), probs)[0]
-        if token == boundary:
+        ids += rng.choices(range(len(probs)), probs)
+        if ids[-1] == boundary:
             break
-        ids.append(token)
     return ids[1:]
 
 
@@ -595,7 +518,7 @@ def read_options(argv):
     """The options, as attributes. Raises InputError for a number out of range."""
     parser = argparse.ArgumentParser(usage="wavenet.py [options]")
     parser.add_argument("--test", action="store_true", help="evaluate on the test split too")
-    parser.add_argument("--gated", action="store_true", help="train WaveNet's own block, too")
+    parser.add_argument("--gated", action="store_true", help="train WaveNet's own block")
     for row in SETTINGS.splitlines():
         name, kind, default, phrase = row.split(maxsplit=3)
         kind = {"str": str, "int": int, "float": float}[kind]
@@ -612,48 +535,42 @@ def main(argv=None):
     """Shows the networks, trains, evaluates and samples. Raises InputError and OSError."""
     args = read_options(argv)
     lines = [line for line in read_lines(args.data or Path(__file__).with_name("names.txt")) if line]
-    characters = "".join(sorted(set("".join(lines))))
-    boundary = len(characters)
-    splits = make_splits([[characters.index(char) for char in line] for line in lines], boundary,
-                         args.seed)
-    tree = build_tree(boundary + 1, args.block_size, args.n_embd, args.n_hidden,
-                      random.Random(args.seed))
-    models = [as_convolutions(tree)]
-    tree.train(False)
+    characters = "".join(sorted(set("".join(lines)))) + "·"
+    boundary = len(characters) - 1
+    documents = [[characters.index(char) for char in line] for line in lines]
+    splits = make_splits(documents, boundary, args.seed)
+    sizes = len(characters), args.block_size, args.n_embd, args.n_hidden
+    tree, model = (build(*sizes, random.Random(args.seed), as_tree) for as_tree in (True, False))
     ids = max(splits["dev"][:20], key=len)
     contexts = contexts_of(ids, args.block_size)
     logits = show_shapes(f"{len(contexts)} contexts, as a tree", tree, contexts)
     print("\nwhat the last prediction is made from")
-    draw_tree([(characters + "·")[i] for i in contexts[-1]])
-    same = show_shapes("the name, as convolutions", models[0], [ids[:-1]])
+    draw_tree("".join(characters[i] for i in contexts[-1]))
+    same = show_shapes("the name, as convolutions", model, [ids[:-1]])
     furthest = max(map(math.dist, rows_of(logits.data), rows_of(same.data)))
     print(f"  the logits differ by {furthest:.1g}")
-    if args.gated:
-        sizes = (WaveNet(boundary + 1, args.block_size, n, random.Random(args.seed))
-                 for n in itertools.count(1))
-        *_, model = itertools.takewhile(lambda model: cost(model) <= cost(models[0]), sizes)
-        models.append(model)
-    for model in models:
-        print(f"\n{model}: {cost(model)} products a token")
-        losses, begun = [], time.monotonic()
-        try:
-            for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr,
-                              args.seed):
-                losses.append(loss)
-                step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
-                left = (time.monotonic() - begun) / step * (args.steps - step)
-                line = f"step {step:5}  loss {mean:.4f}"
-                if sys.stderr.isatty():
-                    print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
-                if step == 1 or step % max(1, args.steps // 10) == 0:
-                    print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
-        except KeyboardInterrupt:
-            print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
-        for name in ("train", "dev", "test")[:2 + args.test] if args.eval_docs else ():
-            print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
+    if args.gated:  # a block has 5 n^2 weights, a convolution above 2 n_hidden^2
+        n = math.ceil(math.sqrt(2 / 5) * args.n_hidden)
+        model = WaveNet(len(characters), args.block_size, n, random.Random(args.seed))
+    print(f"\n{sum(math.prod(p.shape) for p in model.parameters())} parameters")
+    losses, begun = [], time.monotonic()
+    try:
+        for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr, args.seed):
+            losses.append(loss)
+            step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
+            left = (time.monotonic() - begun) / step * (args.steps - step)
+            line = f"step {step:5}  loss {mean:.4f}"
+            if sys.stderr.isatty():
+                print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr, flush=True)
+            if step == 1 or step % max(1, args.steps // 10) == 0:
+                print(f"{line} |{' ' * round(min(9 * mean, 38))}*", flush=True)
+    except KeyboardInterrupt:
+        print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
+    for name in ("train", "dev", "test")[:2 + args.test] if args.eval_docs else ():
+        print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     rng = random.Random(args.seed)
     for _ in range(args.samples):
-        print("".join(characters[i] for i in sample(models[-1], boundary, rng)), flush=True)
+        print("".join(characters[i] for i in sample(model, boundary, rng)), flush=True)
 
 
 if __name__ == "__main__":
@@ -667,4 +584,4 @@ if __name__ == "__main__":
         sys.exit(130)
 
 # To find out: what does a longer context bring, --block-size 2, 4, 16? [...]
-# What if batch norm is left out of build_tree? [...]
+# What if batch norm is left out of build? [...]
