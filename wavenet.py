@@ -1,14 +1,13 @@
 """A deep network with a long context: a tree of layers, and the same tree as convolutions.
 
 mlp.py takes in its context in one wide layer. Here neighbours are joined two by two, layer after
-layer, in a tree: letters to pairs, pairs to fours, fours to eights. Then comes a saving: the trees
-over contexts that are two letters apart have branches in common. Computed once for each place of a
-name, they become convolutions, each of which looks back twice as far as the one before. That is
-WaveNet: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
+layer, in a tree. The trees over contexts that are two letters apart have branches in common; each
+computed only once, they become convolutions: that is WaveNet. van den Oord et al. 2016, "WaveNet: A
+Generative Model for Raw Audio".
 
-    python wavenet.py                    train on names.txt, evaluate, sample; under a minute
-    python wavenet.py --gated            WaveNet's own block, with as many parameters
-    python wavenet.py --block-size 16    one layer more, and twice the context
+    python wavenet.py                          train on names.txt, evaluate, sample; under a minute
+    python wavenet.py --block-size 16          one layer more, and twice the context
+    python wavenet.py --gated --n-hidden 18    WaveNet's own block, at equal cost
 """
 import argparse
 import itertools
@@ -50,8 +49,8 @@ def make_splits(documents, boundary, seed):
 # It has documents, their tokens in order, and for each token a row of numbers, its channels.
 # Documents may differ in length; the shape tells that of the first.
 class Tensor:
-    """A number, or lists of numbers, rows or documents, and how to send a gradient back through
-    it: local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
+    """A number, or nested lists of numbers, and how to send a gradient back through it:
+    local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
     numbers = itertools.count()
 
     def __init__(self, data, parents=(), local_backward=lambda grad: ()):
@@ -197,7 +196,8 @@ def join(x, places):
 class Embedding(Module):
     """A row of n_embd numbers for each id: (B, T) -> (B, T, n_embd). ValueError for unknown ids."""
     def __init__(self, vocab_size, n_embd, rng):
-        self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(vocab_size)])
+        rows = [[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(vocab_size)]
+        self.weight = Tensor(rows)
 
     def __call__(self, documents):
         table, ids = self.weight, rows_of(documents)
@@ -230,13 +230,11 @@ class Linear(Module):
 
 
 class Tanh(Module):
-    """The hyperbolic tangent of each number."""
+    """The hyperbolic tangent t of each number; its slope is 1 - t^2."""
     def forward(self, rows):
         out = [[math.tanh(v) for v in row] for row in rows]
-
-        def backward(grad):  # tanh' = 1 - tanh^2
-            return ([[g * (1 - t * t) for g, t in zip(*pair)] for pair in zip(grad, out)],)
-        return out, backward
+        return out, lambda grad: ([[g - g * t * t for g, t in zip(*pair)]
+                                   for pair in zip(grad, out)],)
 
 
 class BatchNorm1d(Module):
@@ -286,16 +284,15 @@ class Sequential(Module):
         return x
 
 
-def show_shapes(title, model, x):
+def show_shapes(model, x):
     """Prints what each layer of a Sequential gives, and returns what the last one gives."""
-    Module.training, products = False, 0
-    print(f"\n{title}")
+    products = 0
     for layer in model.layers:
         x = layer(x)
         print(f"  {type(layer).__name__:20}{x.shape}")
         if isinstance(layer, Linear):
             products += len(rows_of(x.data)) * math.prod(layer.weight.shape)
-    print(f"  {products} products of a weight and a number")
+    print(f"  {products} products of a number and a weight")
     return x
 
 
@@ -317,28 +314,13 @@ class FlattenConsecutive(Module):
                         for rows in numbers])
 
 
-def contexts_of(ids, block_size):
-    """For each of ids but the first, the block_size ids before it; before all stands the first."""
-    padded = ids[:1] * (block_size - 1) + ids
-    return [padded[t:t + block_size] for t in range(len(ids) - 1)]
-
-
-def draw_tree(context):
-    """Prints the tree over a context, a string: what is joined in each layer."""
-    n = len(context)
-    while n:
-        print("".join(context[i:i + n].center(4 * n) for i in range(0, len(context), n)))
-        n //= 2
-
-
 # %% 5. The same as convolutions
-# Move the context by two letters, and all pairs of its tree but one have been computed before; move
-# it by four, and all fours but one. So compute at each place of a name, once, the pair that ends
-# there. The second layer joins it with the pair that ended 2 places before, the third joins fours
-# that end 4 places apart. That is a convolution (the same weights at every place), causal (it looks
-# back only) and dilated (what it joins is `dilation` places apart), for all contexts at once. And
-# before a name begins? There stand only boundaries, and of these a layer makes always the row that
-# it makes at the first place, a boundary too: so that stands for them.
+# Move the context by two letters, and all pairs of its tree but one have been computed before; by
+# four, and all fours but one. So compute at each place of a name, once, the pair that ends there.
+# The second layer joins it with the pair that ended 2 places before, the third joins fours 4 places
+# apart. That is a convolution (the same weights at every place), causal (it only looks back) and
+# dilated (by `dilation` places). And before a name begins? There stand boundaries, of which a layer
+# always makes the row that it makes at the first place, a boundary too: that stands for them.
 class CausalConv1d(Linear):
     """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
@@ -347,11 +329,10 @@ class CausalConv1d(Linear):
 
     # exercise 4.3 (needs 4.1): looking back
     def __call__(self, x):
-        """x (B, T, n_in) -> (B, T, n_out). At place t, rows t - dilation and t are joined, in this
-        order; for those before the first stands the first."""
+        """x (B, T, n_in) -> (B, T, n_out). The earlier row comes first, before all the first."""
         numbers = cut_like(itertools.count(), x.data)
-        return super().__call__(join(x, [
-            [(rows[max(0, t - self.dilation)], i) for t, i in enumerate(rows)] for rows in numbers]))
+        return super().__call__(join(x, [[(rows[max(0, t - self.dilation)], rows[t])
+                                          for t in range(len(rows))] for rows in numbers]))
 
 
 def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
@@ -370,10 +351,27 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
     return Sequential([*layers, Linear(n_in, vocab_size, rng, gain=0.1)])  # unsure at first
 
 
+def compare(tree, model, ids, block_size, text):
+    """Prints what becomes of a document's ids in the tree and in the convolutions. text(ids) shows
+    ids as characters."""
+    Module.training, padded, width = False, ids[:1] * (block_size - 1) + ids, block_size
+    contexts = [padded[t:t + block_size] for t in range(len(ids) - 1)]
+    print("the tree over the last context of a name")
+    while width:
+        nodes = [contexts[-1][t:t + width] for t in range(0, block_size, width)]
+        print("".join(text(node).center(4 * width) for node in nodes))
+        width //= 2
+    print(f"\nits {len(contexts)} contexts in the tree")
+    logits = rows_of(show_shapes(tree, contexts).data)
+    print("\nthe name in the convolutions")
+    others = rows_of(show_shapes(model, [ids[:-1]]).data)
+    print(f"  the logits differ by {max(map(math.dist, logits, others)):.1g}")
+
+
 # %% 6. Loss and training
-# The loss is -log of the probability of the token that came, averaged, in nats a token. We train the
-# convolutions, on whole documents: several times as fast as the tree, context by context. (In
-# training batch norm would average over other rows there; out of training both are the same.)
+# The loss is -log of the probability of the token that came, averaged, in nats a token. We train
+# the convolutions, on whole documents. (In training, batch norm would average over other rows in
+# the tree; out of training both are the same.)
 def softmax(row):
     """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
@@ -404,11 +402,6 @@ def cross_entropy(logits, targets):
     return Tensor(loss, (logits,), backward)
 
 
-def loss_of(model, examples):
-    """The loss of a batch of examples, in nats a token, as a Tensor."""
-    return cross_entropy(model([ids[:-1] for ids in examples]), [ids[1:] for ids in examples])
-
-
 def scaled(data, factor):
     """A list of numbers, or of rows, times factor."""
     return [scaled(v, factor) if isinstance(v, list) else factor * v for v in data]
@@ -420,7 +413,8 @@ def train(model, examples, steps, batch_size, lr, seed):
     rng = random.Random(seed)
     for step in range(steps):
         Module.training = True
-        loss = loss_of(model, rng.choices(examples, k=batch_size))
+        batch = rng.choices(examples, k=batch_size)
+        loss = cross_entropy(model([ids[:-1] for ids in batch]), [ids[1:] for ids in batch])
         loss.backward()
         for p in model.parameters():
             p.data = add(p.data, scaled(p.grad, -lr * (steps - step) / steps))
@@ -431,7 +425,8 @@ def train(model, examples, steps, batch_size, lr, seed):
 def evaluate(model, examples):
     """The mean loss over all tokens of the examples, in nats a token."""
     Module.training = False
-    total = sum(loss_of(model, [ids]).data * (len(ids) - 1) for ids in examples)
+    total = sum(cross_entropy(model([ids[:-1]]), [ids[1:]]).data * (len(ids) - 1)
+                for ids in examples)
     return total / sum(len(ids) - 1 for ids in examples)
 
 
@@ -534,24 +529,18 @@ def read_options(argv):
 def main(argv=None):
     """Shows the networks, trains, evaluates and samples. Raises InputError and OSError."""
     args = read_options(argv)
-    lines = [line for line in read_lines(args.data or Path(__file__).with_name("names.txt")) if line]
+    path = args.data or Path(__file__).with_name("names.txt")
+    lines = [line for line in read_lines(path) if line]
     characters = "".join(sorted(set("".join(lines)))) + "·"
     boundary = len(characters) - 1
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
+    text = lambda ids: "".join(characters[i] for i in ids)
     sizes = len(characters), args.block_size, args.n_embd, args.n_hidden
     tree, model = (build(*sizes, random.Random(args.seed), as_tree) for as_tree in (True, False))
-    ids = max(splits["dev"][:20], key=len)
-    contexts = contexts_of(ids, args.block_size)
-    logits = show_shapes(f"{len(contexts)} contexts, as a tree", tree, contexts)
-    print("\nwhat the last prediction is made from")
-    draw_tree("".join(characters[i] for i in contexts[-1]))
-    same = show_shapes("the name, as convolutions", model, [ids[:-1]])
-    furthest = max(map(math.dist, rows_of(logits.data), rows_of(same.data)))
-    print(f"  the logits differ by {furthest:.1g}")
-    if args.gated:  # a block has 5 n^2 weights, a convolution above 2 n_hidden^2
-        n = math.ceil(math.sqrt(2 / 5) * args.n_hidden)
-        model = WaveNet(len(characters), args.block_size, n, random.Random(args.seed))
+    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, text)
+    if args.gated:
+        model = WaveNet(len(characters), args.block_size, args.n_hidden, random.Random(args.seed))
     print(f"\n{sum(math.prod(p.shape) for p in model.parameters())} parameters")
     losses, begun = [], time.monotonic()
     try:
@@ -570,7 +559,7 @@ def main(argv=None):
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     rng = random.Random(args.seed)
     for _ in range(args.samples):
-        print("".join(characters[i] for i in sample(model, boundary, rng)), flush=True)
+        print(text(sample(model, boundary, rng)), flush=True)
 
 
 if __name__ == "__main__":
