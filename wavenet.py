@@ -180,7 +180,9 @@ class Module:
 # exercise 4.1: rows joined, and the way back
 def join(x, places):
     """New rows, each of n rows of x (B, T, C) end to end: -> (B', T', n * C), with the way back.
-    places (B', T', n) tells which: the rows of x are numbered, through all documents, from 0."""
+    places (B', T', n) tells which: the rows of x are numbered, through all documents, from 0.
+    >>> join(Tensor([[[1.0], [2.0], [3.0]]]), [[(0, 1), (1, 2)]]).data
+    [[[1.0, 2.0], [2.0, 3.0]]]"""
     rows, m = rows_of(x.data), len(x.data[0][0])
 
     def backward(grad):
