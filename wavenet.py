@@ -121,7 +121,7 @@ def cut_like(rows, data):
 # %% 3. Modules
 # How does one put a deep network together without losing track? From modules, objects that hold
 # their parameters and, called on a Tensor, give another. What has to fit are the shapes that they
-# pass on; show_shapes prints them. Most of their work is dot products, forward and backward.
+# pass on; section 5 prints them. Most of their work is dot products, forward and backward.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -199,7 +199,7 @@ class Embedding(Module):
     """A row of n_embd numbers for each id: (B, T) -> (B, T, n_embd). ValueError for unknown ids."""
     def __init__(self, vocab_size, n_embd, rng):
         rows = [[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(vocab_size)]
-        self.weight = Tensor(rows)
+        self.weight = Tensor(rows)  # near each other at first
 
     def __call__(self, documents):
         table, ids = self.weight, rows_of(documents)
@@ -210,21 +210,22 @@ class Embedding(Module):
 
 
 class Linear(Module):
-    """(B, T, n_in) -> (B, T, n_out): rows times weight (n_in, n_out), plus bias (n_out)."""
+    """Each row times weight (n_in, n_out), plus bias (n_out). (B, T, n_in) -> (B, T, n_out)."""
     def __init__(self, n_in, n_out, rng, gain=1.0, bias=True):
         std = gain / math.sqrt(n_in)  # sums of n_in products then spread as they do, times gain
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
 
     def forward(self, rows):
+        """(N, n_in) -> (N, n_out). Raises ValueError if rows do not have n_in numbers."""
         weight, bias = self.weight.data, self.bias
         if len(rows[0]) != len(weight):
             raise ValueError(f"{len(rows[0])} channels, but {len(weight)} rows of weights")
         out = inner(rows, transpose(weight))
 
         def backward(grad):
-            # A weight gets, in every row, the gradient of its output times its input; an input that
-            # of each output times the weight between them; a bias that of its output.
+            # a weight gets, in every row, the gradient of its output times its input; an input that
+            # of each output times the weight between; a bias that of its output
             d_weight = inner(transpose(rows), transpose(grad))  # rows.T @ grad
             d_bias = [list(map(sum, transpose(grad)))] if bias else []
             return inner(grad, weight), d_weight, *d_bias       # grad @ weight.T
@@ -232,8 +233,9 @@ class Linear(Module):
 
 
 class Tanh(Module):
-    """The hyperbolic tangent t of each number; its slope is 1 - t^2."""
+    """The hyperbolic tangent of each number."""
     def forward(self, rows):
+        """Any rows. The slope of t = tanh v is 1 - t^2."""
         out = [[math.tanh(v) for v in row] for row in rows]
         return out, lambda grad: ([[g - g * t * t for g, t in zip(*pair)]
                                    for pair in zip(grad, out)],)
@@ -241,13 +243,14 @@ class Tanh(Module):
 
 class BatchNorm1d(Module):
     """Each channel to mean 0 and variance 1 over batch and time (a channel means the same at all
-    places), times weight, plus bias. Out of training by running means and variances: those of the
-    first 100 batches count the same, each later one 1%. Ioffe and Szegedy 2015."""
+    places), times weight, plus bias. Ioffe and Szegedy 2015, "Batch Normalization"."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
         self.running_mean, self.running_var, self.batches = [0.0] * n, [1.0] * n, 0
 
     def forward(self, rows):
+        """(N, n) -> (N, n). Out of training by running means and variances, in which the first 100
+        batches count the same, and each later one 1%."""
         n, training, normed, scales = len(rows), self.training, [], []
         self.batches += training
         for c, column in enumerate(transpose(rows)):
@@ -284,18 +287,6 @@ class Sequential(Module):
         for layer in self.layers:
             x = layer(x)
         return x
-
-
-def show_shapes(model, x):
-    """Prints what each layer of a Sequential gives, and returns what the last one gives."""
-    products = 0
-    for layer in model.layers:
-        x = layer(x)
-        print(f"  {type(layer).__name__:20}{x.shape}")
-        if isinstance(layer, Linear):
-            products += len(rows_of(x.data)) * math.prod(layer.weight.shape)
-    print(f"  {products} products of a number and a weight")
-    return x
 
 
 # %% 4. The tree
@@ -353,21 +344,29 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
     return Sequential([*layers, Linear(n_in, vocab_size, rng, gain=0.1)])  # unsure at first
 
 
-def compare(tree, model, ids, block_size, text):
-    """Prints what becomes of a document's ids in the tree and in the convolutions. text(ids) shows
-    ids as characters."""
-    Module.training, padded, width = False, ids[:1] * (block_size - 1) + ids, block_size
+def compare(tree, plain, ids, block_size, text):
+    """Prints what becomes of a document in the tree, all contexts at once, and in convolutions.
+    The function text makes characters of ids."""
+    Module.training, logits, width = False, [], block_size
+    padded = ids[:1] * (block_size - 1) + ids  # before the first boundary stand only boundaries
     contexts = [padded[t:t + block_size] for t in range(len(ids) - 1)]
     print("the tree over the last context of a name")
     while width:
         nodes = [contexts[-1][t:t + width] for t in range(0, block_size, width)]
         print("".join(text(node).center(4 * width) for node in nodes))
         width //= 2
-    print(f"\nits {len(contexts)} contexts in the tree")
-    logits = rows_of(show_shapes(tree, contexts).data)
-    print("\nthe name in the convolutions")
-    others = rows_of(show_shapes(model, [ids[:-1]]).data)
-    print(f"  the logits differ by {max(map(math.dist, logits, others)):.1g}")
+    for title, model, x in (("all contexts of the name, in the tree", tree, contexts),
+                            ("the name, in the convolutions", plain, [ids[:-1]])):
+        print(f"\n{title}")
+        products = 0
+        for layer in model.layers:
+            x = layer(x)
+            print(f"  {type(layer).__name__:20}{x.shape}")
+            if isinstance(layer, Linear):
+                products += len(rows_of(x.data)) * math.prod(layer.weight.shape)
+        print(f"  {products} products of a number and a weight")
+        logits.append(rows_of(x.data))
+    print(f"  the logits differ by {max(map(math.dist, *logits)):.1g}")
 
 
 # %% 6. Loss and training
@@ -561,7 +560,7 @@ def main(argv=None):
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     rng = random.Random(args.seed)
     for _ in range(args.samples):
-        print(text(sample(model, boundary, rng)), flush=True)
+        print(text(sample(model, boundary, rng)))
 
 
 if __name__ == "__main__":
