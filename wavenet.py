@@ -161,7 +161,7 @@ else:
 class Module:
     """A layer, perhaps of layers. If it treats all rows alike, forward(rows) gives new rows, and a
     function from their gradient to that of rows and of each parameter, in a tuple."""
-    layers, training = (), True  # evaluate() and sample() set training to False, for all modules
+    layers, training = (), True  # training: one switch for all, off in evaluate() and sample()
 
     def parameters(self):
         """The tensors that training changes."""
@@ -405,7 +405,9 @@ def cross_entropy(logits, targets):
 
 def scaled(data, factor):
     """A list of numbers, or of rows, times factor."""
-    return [scaled(v, factor) if isinstance(v, list) else factor * v for v in data]
+    if isinstance(data[0], list):
+        return [scaled(row, factor) for row in data]
+    return [factor * v for v in data]
 
 
 def train(model, examples, steps, batch_size, lr, seed):
@@ -442,7 +444,7 @@ class Gate(Module):
     # exercise 4.4: the gate
     def forward(self, rows):
         """rows (N, 2n) -> rows (N, n), and a function from their gradient to a tuple with that of
-        rows: (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second. Equation 2."""
+        rows: (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second. The paper's (2)."""
         n = len(rows[0]) // 2
         # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, where nothing can overflow
         pairs = [[(math.tanh(u), 0.5 + 0.5 * math.tanh(0.5 * v)) for u, v in zip(row, row[n:])]
@@ -573,5 +575,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
 
-# To find out: what does a longer context bring, --block-size 2, 4, 16? [...]
-# What if batch norm is left out of build? [...]
+# To find out: how far back is it worth looking, --block-size 2, 4, 16? [dev 2.302, 2.187, 2.162]
+# What if build leaves out batch norm? [2.177, not 2.166; and WaveNet's block, at equal cost, 2.179]
