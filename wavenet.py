@@ -251,9 +251,10 @@ class BatchNorm1d(Module):
     def forward(self, rows):
         """(N, n) -> (N, n). Out of training by running means and variances, in which the first 100
         batches count the same, and each later one 1%."""
-        n, training, normed, scales = len(rows), self.training, [], []
+        n, training, normed, out = len(rows), self.training, [], []
         self.batches += training
-        for c, column in enumerate(transpose(rows)):
+        channels = zip(transpose(rows), self.weight.data, self.bias.data, strict=True)
+        for c, (column, w, b) in enumerate(channels):
             mean, variance = self.running_mean[c], self.running_var[c]
             if training:
                 mean, new = sum(column) / n, max(0.01, 1 / self.batches)
@@ -261,21 +262,20 @@ class BatchNorm1d(Module):
                 self.running_mean[c] += new * (mean - self.running_mean[c])
                 # around its own mean, a batch varies less than around the true one: n - 1
                 self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-            scales.append(1 / math.sqrt(variance + 1e-5))
-            normed.append([(v - mean) * scales[c] for v in column])
-        out = [[v * w + b for v, w, b in zip(row, self.weight.data, self.bias.data, strict=True)]
-               for row in transpose(normed)]
+            scale = 1 / math.sqrt(variance + 1e-5)
+            normed.append(([(v - mean) * scale for v in column], w * scale))
+            out.append([v * w + b for v in normed[c][0]])
 
         def backward(grad):
-            d_rows, d_weight, d_bias = [], [], []
-            for gs, vs, w, scale in zip(transpose(grad), normed, self.weight.data, scales):
+            d_columns, d_weight, d_bias = [], [], []
+            for gs, (vs, slope) in zip(transpose(grad), normed, strict=True):
                 d_bias.append(sum(gs))
                 d_weight.append(sum([g * v for g, v in zip(gs, vs)]))
                 # shifting or stretching a channel changes nothing: no gradient in these directions
                 shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if training else (0.0, 0.0)
-                d_rows.append([w * scale * (g - shift - stretch * v) for g, v in zip(gs, vs)])
-            return transpose(d_rows), d_weight, d_bias
-        return out, backward
+                d_columns.append([slope * (g - shift - stretch * v) for g, v in zip(gs, vs)])
+            return transpose(d_columns), d_weight, d_bias
+        return transpose(out), backward
 
 
 class Sequential(Module):

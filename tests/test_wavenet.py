@@ -238,8 +238,7 @@ def test_first_weights_and_the_lectures_network():
 
 def test_samples_end_with_the_boundary_or_are_cut():
     model = lambda documents: Tensor([[[1e3 * (i == (j + 1) % 4) for i in range(4)] for j in ids] for ids in documents])
-    assert wavenet.sample(model, 3, RNG) == [0, 1, 2, 3]
-    assert wavenet.sample(model, 3, RNG, 2) == [0, 1]
+    assert (wavenet.sample(model, 3, RNG), wavenet.sample(model, 3, RNG, 2)) == ([0, 1, 2, 3], [0, 1])
     drawn = [wavenet.sample(lambda _: Tensor([[[0.0, math.log(3)]]]), 1, RNG, 1)[0] for _ in range(2000)]
     assert sum(drawn) / 2000 == pytest.approx(0.75, abs=0.04)
 
