@@ -48,13 +48,13 @@ MISTAKES = {
     "5.5": ("n = 1 + sum", "n = sum"),
     "5.6": ("/ math.sqrt(size)", "/ size"),
     "5.7": ("(x - mean)", "x"),
-    "6.1": ("i += 2", "i += 1"),
+    "6.1": ("i += n", "i += 1"),
     "6.2": ("key=lambda pair: (-counts[pair], pair)", "key=lambda pair: -counts[pair]"),
-    "6.3": ("tokens[left] + tokens[right]", "tokens[right] + tokens[left]"),
-    "6.4": ("start = match.end()", "pass"),
-    "6.5": ("if text := decoder.decode(self", "if text := self.decode([i]) or decoder.decode(self"),
-    "6.6": ("if not middle or ends[middle] != k:", "if not middle:"),
-    "6.7": ("counts[b, right] -= n", "pass"),
+    "6.3": ("left + right", "right + left"),
+    "6.4": ("elif part in allowed:", "elif allowed:"),
+    "6.5": ("decoder.decode(self.tokens[i])", "self.tokens[i].decode(errors='replace')"),
+    "6.6": ("if middle and ends[middle] == k:", "if middle:"),
+    "6.7": ("counts[old] -= n", "pass"),
 }
 
 
