@@ -228,11 +228,10 @@ def merge_piece(piece, ranks):
 
 
 # %% 5. The tokenizer
-# Some tokens are no text: "<|endoftext|>" stands between documents, others between the turns of a
-# conversation. Whoever could type them could put words into another's mouth, so text becomes one of
-# them only where the caller allows it. Then, a token may be half a character, so ids that are cut
-# off, or invented by a model, need not be valid UTF-8. And a text may come in two spellings: é is
-# one code point, or e and an accent. Some vocabularies were learned from one, a normal form.
+# Some tokens are no text: "<|endoftext|>" stands between documents. Whoever could type it could put
+# words into another's mouth; text becomes such a token only where the caller allows it. Others may
+# be half a character, so ids that a model invents need not be valid UTF-8. And a text may have two
+# spellings: é is one code point, or e and an accent; some vocabularies know one, a normal form.
 class Tokenizer:
     """Text to token ids and back. ranks: {token, as bytes: id}, with all 256 bytes. pattern: what
     cuts a text into pieces. special_tokens: {string: id}. normal_form: None, "NFC" or another that
@@ -258,7 +257,7 @@ class Tokenizer:
     @classmethod
     def train(cls, text, vocab_size, pattern=GPT4_PATTERN, special_tokens=()):
         """A tokenizer of vocab_size tokens, or fewer, if no pair is left or at Ctrl-C: bytes, merged
-        tokens, special ones. Raises InputError if there is no room for the bytes and special ones."""
+        tokens, special ones. Raises InputError if there is no room for the first and the last."""
         n_merges, pairs = vocab_size - 256 - len(special_tokens), []
         if n_merges < 0:
             raise InputError(f"{vocab_size} tokens: 256 bytes and {len(special_tokens)} special")
