@@ -256,7 +256,7 @@ class Tokenizer:
 
     @classmethod
     def train(cls, text, vocab_size, pattern=GPT4_PATTERN, special_tokens=()):
-        """A tokenizer of vocab_size tokens, or fewer, if no pair is left or at Ctrl-C: bytes, merged
+        """A tokenizer of vocab_size tokens, fewer if no pair is left or at Ctrl-C: bytes, merged
         tokens, special ones. Raises InputError if there is no room for the first and the last."""
         n_merges, pairs = vocab_size - 256 - len(special_tokens), []
         if n_merges < 0:
