@@ -25,11 +25,11 @@ from functools import lru_cache
 from pathlib import Path
 
 # %% 1. Bytes, and merging them one pair at a time
-# What should a model's alphabet be? Unicode has some 150,000 characters: too many rows in a table
-# of embeddings, most never seen. UTF-8 writes each as one to four bytes, and there are only 256 of
-# those; but then a text is long. So bytes are only where it begins: find the pair of neighbours
-# that occurs most often, make one token of it, everywhere, and do it again. (Pairs may overlap when
-# counted: aaa holds aa twice, though only one is merged.) A token is a bytes object here.
+# What should a model's alphabet be? Unicode has some 150,000 characters, too many for a table of
+# embeddings, and most never seen. UTF-8 writes each as one to four of 256 bytes; but then a text is
+# long. So bytes are only where it begins: find the pair of neighbours that occurs most often, make
+# one token of it, everywhere, and do it again. (Pairs may overlap when counted: aaa holds aa twice,
+# though only one is merged.) A token is a bytes object here.
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -144,8 +144,8 @@ PATTERNS = {"gpt2": GPT2_PATTERN, "gpt4": GPT4_PATTERN, "o200k": O200K_PATTERN}
 # Python's re does not know \p{L}, and its \s takes four control characters for blanks: both become
 # ranges of characters. re looks them up in a table, but above U+FFFF searches one by one; so texts
 # with nothing from there but emoji, as almost all are, get an expression without those ranges.
-CLASS = r"\\[pP]\{\w+\}|\\[sS]"  # a class of characters
-PART = rf"({CLASS})|\[(?:\\.|[^]\\])*\]|\\."  # this, a set [...] or another escape
+CLASS = r"\\[pP]\{\w+\}|\\[sS]"  # a class of characters; it, a set or an escape may have a ++
+PART = rf"(({CLASS})|\[(?:\\.|[^]\\])*\]|\\.)(?:([*+?]|\{{[\d,]+\}})\+)?"
 RARE = re.compile(r"[^\0-\uffff\U0001f300-\U0001faff]")
 COMMON = [*range(0x10000), *range(0x1f300, 0x1fb00)]
 ALL = [*range(0x40000), *range(0xe0000, 0xe0200), 0x10ffff]  # between is nothing, or private use
@@ -153,8 +153,7 @@ ALL = [*range(0x40000), *range(0xe0000, 0xe0200), 0x10ffff]  # between is nothin
 
 @lru_cache
 def ranges(escape, rare):
-    r"""What \p{L}, \P{L}, \s or \S stands for, as ranges of characters to stand in a set [...].
-    Raises InputError for a category that there is not."""
+    r"""What \p{L}, \P{L}, \s or \S stands for, as ranges to stand in a set [...]; or InputError."""
     def holds(code):
         char, kind = chr(code), unicodedata.category(chr(code))
         blank = char.isspace() and not "\x1c" <= char <= "\x1f"
@@ -174,8 +173,10 @@ def compiled(pattern, rare):
     """The regular expression of a pattern, for texts without rare characters or with them.
     What the pattern leaves out of a text is a piece, too. Raises InputError if it is none."""
     def translate(match):
-        text = re.sub(CLASS, lambda escape: ranges(escape[0], rare), match[0])
-        return f"[{text}]" if match[1] else text
+        item, escape, repeat = match.groups()
+        item = re.sub(CLASS, lambda found: ranges(found[0], rare), item)
+        item = f"[{item}]" if escape else item
+        return f"(?>{item}{repeat})" if repeat else item  # as PyPy's ++ has a fault
     here = re.sub(PART, translate, pattern)
     try:
         return re.compile(rf"{here}|(?s:.)(?:(?!{here})(?s:.))*")
@@ -185,8 +186,7 @@ def compiled(pattern, rare):
 
 def pieces_of(text, pattern):
     """An iterator over the pieces into which the pattern cuts the text."""
-    expression = compiled(pattern, bool(RARE.search(text)))
-    return (match[0] for match in expression.finditer(text))
+    return (match[0] for match in compiled(pattern, bool(RARE.search(text))).finditer(text))
 
 
 def show_pieces(text):
@@ -228,11 +228,10 @@ def merge_piece(piece, ranks):
 
 
 # %% 5. The tokenizer
-# Some tokens are no text: "<|endoftext|>" stands between documents, others between the turns of a
-# conversation. Whoever could type them could put words into another's mouth, so text becomes one of
-# them only where the caller allows it. Then, a token may be half a character, so ids that are cut
-# off, or invented by a model, need not be valid UTF-8. And a text may come in two spellings: é is
-# one code point, or e and an accent. Some vocabularies were learned from one, a normal form.
+# Some tokens are no text: "<|endoftext|>" stands between documents. Whoever could type it could put
+# words into another's mouth; text becomes such a token only where the caller allows it. Others may
+# be half a character, so ids that a model invents need not be valid UTF-8. And a text may have two
+# spellings: é is one code point, or e and an accent; some vocabularies know one, a normal form.
 class Tokenizer:
     """Text to token ids and back. ranks: {token, as bytes: id}, with all 256 bytes. pattern: what
     cuts a text into pieces. special_tokens: {string: id}. normal_form: None, "NFC" or another that
@@ -257,8 +256,8 @@ class Tokenizer:
 
     @classmethod
     def train(cls, text, vocab_size, pattern=GPT4_PATTERN, special_tokens=()):
-        """A tokenizer of vocab_size tokens, or fewer, if no pair is left or at Ctrl-C: the
-        bytes, merged tokens, special ones. Raises InputError if there is no room for all bytes."""
+        """A tokenizer of vocab_size tokens, fewer if no pair is left or at Ctrl-C: bytes, merged
+        tokens, special ones. Raises InputError if there is no room for the first and the last."""
         n_merges, pairs = vocab_size - 256 - len(special_tokens), []
         if n_merges < 0:
             raise InputError(f"{vocab_size} tokens: 256 bytes and {len(special_tokens)} special")
@@ -326,7 +325,7 @@ JSON = """{"version": "1.0", "added_tokens": %s, "normalizer": %s,
   {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]},
  "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
  "model": {"type": "BPE", "ignore_merges": true, "vocab": %s, "merges": %s}}"""
-# This is known here, if nothing of OFF is asked for, and no pattern that re would read otherwise.
+# Of all that such files may say, this is known here; nothing of OFF, nor what re reads otherwise.
 KIND = "(BPE )?(ByteLevel( True)?|Isolated Split ByteLevel False)( NFK?[CD])?"
 OFF = ("lstrip rstrip single_word invert add_prefix_space dropout byte_fallback "
        "continuing_subword_prefix end_of_word_suffix").split()
@@ -335,8 +334,8 @@ FOREIGN = r"&&|(?<!\\)\[(?:\\.|[^]\\[])*\[|\{[\d,]+\}\+"
 
 def save(tokenizer, path):
     """Write tokenizer.json if the path ends in .json, else .tiktoken, which has the ranks alone;
-    under another name first, so that no file is half. In the former not tokens have ranks but the
-    pairs that make them: all are named that could. A piece that is a token is taken as it is."""
+    under another name first, so that no file is half. In tokenizer.json not tokens have ranks but
+    the pairs that make them: all that could are named. A piece that is a token is taken whole."""
     ranks, special = tokenizer.ranks, tokenizer.special_tokens
     by_rank = sorted(ranks, key=ranks.get)
     text = "".join(f"{base64.b64encode(token).decode()} {ranks[token]}\n" for token in by_rank)
@@ -390,9 +389,9 @@ def load(path, pattern=None):
 
 
 # %% 7. What tokens do to a model
-# Much that seems odd about language models is only their tokens. A model does not see letters, so
-# it cannot count them unless it has learned how each token is spelled; and whatever was rare in the
-# text that the vocabulary was learned from, it sees in small bits, and pays for each.
+# Much that seems odd about language models is only their tokens. A model does not see letters: to
+# count them, it must have learned how each token is spelled. And what was rare in the text that the
+# vocabulary was learned from, it sees in small bits, and pays for each.
 SENTENCES = """\
 English  The cat is asleep on the warm roof.
 German   Die Katze schläft auf dem warmen Dach.

@@ -119,9 +119,9 @@ def test_every_character_of_unicode_3_2_is_cut_as_the_package_regex_cuts_it(name
     ("o200k", ["I'm", " at", " ", "123", "45", "'S", " CAFE", "!!\n\n", " ", " x", "_y", "  "])])
 def test_pieces_of_each_pattern_by_both_of_its_expressions(name, pieces):
     assert list(bpe.pieces_of("I'm at 12345'S CAFE!!\n\n  x_y  ", PATTERNS[name])) == pieces
-    rng, pool = random.Random(1), [*range(0xd800), *range(0x1f300, 0x1fb00), *range(0x80)]
-    for part in [pool, pool[-0x880:], pool[-0x80:]] * 100:
-        text = "".join(map(chr, rng.choices(part, k=60)))
+    pool = [*range(0xd800), *range(0x1f300, 0x1fb00), *range(0x80)]
+    for seed, part in enumerate([pool, pool[-0x880:], pool[-0x80:]] * 100):
+        text = "".join(map(chr, random.Random(seed).choices(part, k=60)))
         rare = [match[0] for match in bpe.compiled(PATTERNS[name], True).finditer(text)]
         assert list(bpe.pieces_of(text, PATTERNS[name])) == rare and "".join(rare) == text
 
@@ -152,8 +152,7 @@ def merge_simply(piece, ranks):
 
 @exercise("6.6")
 def test_the_lowest_rank_is_merged_first_and_long_pieces_are_fast():
-    for seed in range(40):
-        rng = random.Random(seed)
+    for rng in map(random.Random, range(40)):
         alphabet = rng.choice([b"ab", b"abc", b"aab", b"abcdefghij"])
         text = bytes(rng.choices(alphabet, k=500))
         ranks = learned(*{text[i:i + rng.randrange(2, 6)]: 0 for i in range(0, 300, 3)})
@@ -195,9 +194,9 @@ def test_characters_come_when_they_are_whole():
                        ([*"\ufffd".encode(), 256, 300], ["\ufffd", "he", "<|end|>"]), ([], []),
                        ([97, 0xe7, 0x8c], ["a", "\ufffd"]), ([0xe7, 97], ["\ufffda"])):
         assert list(SMALL.decode_stream(ids)) == parts and list(SMALL.decode_stream(iter(ids))) == parts
-    rng, ids = random.Random(17), iter("é猫".encode())
+    ids = iter("é猫".encode())
     assert next(SMALL.decode_stream(ids)) == "é" and list(ids) == list("猫".encode())
-    for _ in range(200):
+    for rng in map(random.Random, range(200)):
         ids = [rng.choice([97, 195, 169, 240, 159, 153, 130, 256]) for _ in range(6)]
         data = b"".join(SMALL.tokens[i] for i in ids)
         assert "".join(SMALL.decode_stream(ids)) == data.decode(errors="replace")
@@ -225,7 +224,6 @@ def test_training(monkeypatch, capsys):
     assert tokenizer.ranks == learned(b"ab", b" ab") and tokenizer.special_tokens == {"<b>": 258}
     assert tokenizer.pattern == GPT2_PATTERN and len(Tokenizer.train("ab ab", 500).ranks) == 258  # no pair is left
     whole, learn = Tokenizer.train(TEXT, 300), bpe.learn
-
     def interrupted(piece_counts):
         yield from itertools.islice(learn(piece_counts), 2)
         raise KeyboardInterrupt
