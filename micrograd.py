@@ -218,14 +218,14 @@ class Value:
 # sends 2 * 7 = 14 to a. Then c receives b = 6 and passes it on to b, which has 7 + 6 = 13 now and
 # sends 2 * 13 = 26: a ends at 40. Right is 26, sent once.
 def send_at_once(value, grad=1.0):
-    """What backward() must not do; it has no end but Python's on a long graph, either."""
+    """What backward() must not do. (A long graph would be too deep for Python's recursion, too.)"""
     value.grad += grad
     for parent, local_grad in zip(value.parents, value.local_grads):
         send_at_once(parent, value.grad * local_grad)
 
 
 def show_order():
-    """Print how fast d grows with respect to a, found in both ways."""
+    """Print the slope of d with respect to a, found in both ways."""
     for backward in (Value.backward, send_at_once):
         a = Value(3.0)
         b = 2 * a
