@@ -374,7 +374,7 @@ def load(path, pattern=None):
                         for part in (model, *parts, form, *added) for key in sorted(part)
                         if key in said or part[key] and key in OFF)
         own = parts[0]["pattern"]["Regex"] if len(parts) > 1 else GPT2_PATTERN
-        if not re.fullmatch(KIND, kind) or re.search(FOREIGN, own):
+        if not re.fullmatch(KIND, kind) or re.search(FOREIGN, own) or not compiled(own, False):
             raise ValueError(f"{kind}, cut by {own}")
         special = {token["content"]: token["id"] for token in added}
         vocab = {name: i for name, i in model["vocab"].items() if special.get(name) != i}
@@ -455,7 +455,7 @@ def main(argv=None):
     parser.add_argument("--vocab-size", type=int, default=8192, help="train: tokens (default 8192)")
     parser.add_argument("--pattern", default="gpt4", help="train: gpt2, gpt4, o200k or your own")
     parser.add_argument("--special", action="append", default=[], help="train: a special token")
-    parser.add_argument("--allow-special", action="store_true", help="encode: they become ids")
+    parser.add_argument("--allow-special", action="store_true", help="encode: special tokens too")
     args = parser.parse_intermixed_args(argv)
     if args.command == "tour":
         files = sorted(Path(__file__).parent.glob("[a-z]*.[pt][yx]*"))  # .py and .txt
