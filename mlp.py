@@ -314,70 +314,90 @@ def flat_share(layer, rows):
 # it would go away with the mean.) But what an example gives now depends on the others in its batch.
 # Out of training it must not: averages over past batches, running statistics, take over. Layer norm
 # does the same to each example alone: Ba et al. 2016, "Layer Normalization".
-def standardize(values, known=None, eps=1e-5):
-    """values (n) brought to mean 0 and variance 1, the way back, and their mean and variance; or by
-    a mean and variance that are known. eps keeps equal numbers from dividing by 0."""
-    n = len(values)
-    mean = known[0] if known else sum(values) / n
-    centred = [v - mean for v in values]
-    variance = known[1] if known else sum([v * v for v in centred]) / n
-    scale = 1 / math.sqrt(variance + eps)
-    normed = [v * scale for v in centred]
+def moments(values):
+    """The mean of values, and their variance: the mean of the squares of what each is off it."""
+    mean = sum(values) / len(values)
+    return mean, sum([(v - mean) * (v - mean) for v in values]) / len(values)
+
+
+def standardize(values, mean, variance, fixed=False):
+    """values (n), less mean, divided by the root of variance, and the way back. fixed says that the
+    two are not their own, but known before. The 1e-5 keeps equal values from dividing by 0."""
+    n, scale = len(values), 1 / math.sqrt(variance + 1e-5)
+    normed = [(v - mean) * scale for v in values]
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
-        """grad (n), of normed -> the gradient of values (n). To add to all values, or stretch them,
-        leaves normed as it was, unless mean and variance are known. So grad loses its mean and its
-        part along normed, normed times the mean of their products. Last, it is times scale."""
-        stretch = 0.0 if known else sum([grad[i] * normed[i] for i in range(n)]) / n
-        shift = 0.0 if known else sum(grad) / n
+        """grad (n), of normed -> the gradient of values (n): scale * grad, if mean and variance are
+        fixed. If not, adding to all values or stretching them leaves normed as it was. So grad
+        first loses its mean, and its part along normed: normed times the mean of grad * normed."""
+        if fixed:
+            return [scale * g for g in grad]
+        shift, stretch = sum(grad) / n, sum([grad[i] * normed[i] for i in range(n)]) / n
         return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
-    return normed, backward, mean, variance
+    return normed, backward
+
+
+def scale_shift(x, weight, bias):
+    """x (N, n), its columns times weight (n), plus bias (n): -> (N, n)."""
+    out = [[v * w + b for v, w, b in zip(row, weight.data, bias.data, strict=True)]
+           for row in x.data]
+
+    def backward(grad):
+        columns = transpose(grad)
+        d_x = [[g * w for g, w in zip(row, weight.data)] for row in grad]
+        d_weight = [sum([g * v for g, v in zip(*p)]) for p in zip(columns, transpose(x.data))]
+        return d_x, d_weight, list(map(sum, columns))
+    return Tensor(out, (x, weight, bias), backward)
 
 
 class LayerNorm:
-    """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n)."""
+    """Each row of (N, n) to mean 0 and variance 1, then its numbers times weight, plus bias."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
-    def __call__(self, x, turn=list, known=itertools.repeat(None)):  # others for BatchNorm1d
-        lines, backwards, *self.moments = zip(*map(standardize, turn(x.data), known))
-        weight, bias, normed = self.weight.data, self.bias.data, turn(lines)
-        out = [[v * w + b for v, w, b in zip(row, weight, bias, strict=True)] for row in normed]
+    def __call__(self, x):
+        rows, ways_back = zip(*[standardize(row, *moments(row)) for row in x.data])
 
         def backward(grad):
-            columns = transpose(grad)
-            d_weight = [sum([g * v for g, v in zip(*p)]) for p in zip(columns, transpose(normed))]
-            d_lines = turn([[g * w for g, w in zip(row, weight)] for row in grad])
-            d_x = turn([back(line) for back, line in zip(backwards, d_lines)])
-            return d_x, d_weight, list(map(sum, columns))
-        return Tensor(out, (x, self.weight, self.bias), backward)
+            return ([way_back(row) for way_back, row in zip(ways_back, grad)],)
+        return scale_shift(Tensor(list(rows), (x,), backward), self.weight, self.bias)
 
 
-class BatchNorm1d(LayerNorm):
+class BatchNorm1d:
     """Each column of (N, n) to mean 0 and variance 1: Ioffe, Szegedy 2015, "Batch Normalization".
     In running statistics the first 100 batches count alike, each later one 1%. Raises InputError
     for training on a batch of 1."""
     training = True
 
     def __init__(self, n):
-        super().__init__(n)
+        self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
-    def __call__(self, x):
-        n = len(x.data)
-        if not self.training:
-            return super().__call__(x, transpose, zip(self.running_mean, self.running_var))
+    def update(self, n, means, variances):
+        """Brings those of a batch of n into the running statistics."""
         if n == 1:
             raise InputError("batch norm cannot train on a batch of 1: it has no variance")
-        out = super().__call__(x, transpose)
         self.num_batches_tracked += 1
         new = max(0.01, 1 / self.num_batches_tracked)
-        for c, (mean, variance) in enumerate(zip(*self.moments)):
+        for c, (mean, variance) in enumerate(zip(means, variances)):
             self.running_mean[c] += new * (mean - self.running_mean[c])
             # around its own mean, a batch varies by only (n - 1) / n of the true variance
             self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-        return out
+
+    def __call__(self, x):
+        columns, fixed = transpose(x.data), not self.training
+        means, variances = self.running_mean, self.running_var
+        if self.training:
+            means, variances = zip(*map(moments, columns))
+            self.update(len(x.data), means, variances)
+        normed, ways_back = zip(*[standardize(column, mean, variance, fixed) for
+                                  column, mean, variance in zip(columns, means, variances)])
+
+        def backward(grad):
+            d_columns = [way_back(g) for way_back, g in zip(ways_back, transpose(grad))]
+            return (transpose(d_columns),)
+        return scale_shift(Tensor(transpose(normed), (x,), backward), self.weight, self.bias)
 
 
 def build(options):
