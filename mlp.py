@@ -431,15 +431,15 @@ def backpropagate(model, contexts, targets):
 
 
 def train(model, examples, options, rates=None, gradients=backpropagate):
-    """Takes a step for each of the rates, or else with rates from lr down towards 0, yielding the loss
-    before it. Raises InputError if that is no number."""
+    """Takes a step for each of the rates, or else with rates from lr down towards 0, and yields the
+    loss before it. Raises InputError if that is huge, or no number."""
     rng, lr, steps = random.Random(options["seed"]), options["lr"], options["steps"]
     model.train()
     for rate in rates or [lr * (steps - step) / steps for step in range(steps)]:
         contexts, targets = zip(*rng.choices(examples, k=options["batch_size"]))
         loss = gradients(model, contexts, targets)
-        if not math.isfinite(loss):
-            raise InputError("the loss is no number: the steps, lr, were too large")
+        if not loss < 1000:
+            raise InputError(f"the loss is {loss:.4g}: the learning rate, lr, is too large")
         for p in model.parameters():
             p.data = add(p.data, p.grad, -rate)
         yield loss
