@@ -279,7 +279,7 @@ def cross_entropy(logits, targets):
     log_probs = [log_softmax(row) for row in logits.data]
     loss = -sum(row[target] for row, target in zip(log_probs, targets, strict=True)) / n
 
-    # exercise 3.4: the gradient of softmax and loss
+    # exercise 3.4 (needs 3.3): the gradient of softmax and loss
     def backward(grad):
         """grad, a number -> a tuple with the gradient of logits: grad / N * p, less grad / N at the
         target; log_probs holds log p. All that is pushed down pushes up what came."""

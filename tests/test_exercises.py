@@ -6,10 +6,8 @@ a mistake in one of them is none in the others.
 """
 import copy
 import importlib
-import itertools
 import math
 import random
-from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +37,7 @@ def lesson(name):
     return pytest.fixture(name=name)(lambda: imported(name))
 
 
-bigram, mlp = map(lesson, ("bigram", "mlp"))
+bigram = lesson("bigram")
 
 
 def same(what, found, expected, tolerance=1e-9):
@@ -253,111 +251,3 @@ def test_exercise_2_5_against_nudging(bigram):
     for n, m in ((2, 3), (1, 4)):
         x = bigram.Tensor([[rng.uniform(0.5, 2) for _ in range(m)] for _ in range(n)])
         check_way_back(x.normalize, {"x": x})
-
-
-# --- 3: mlp.py ---
-
-
-def test_exercise_3_1_a_document(mlp):
-    for block_size, examples in (
-            (1, [((0,), 5), ((5,), 6), ((6,), 0)]),
-            (3, [((0, 0, 0), 5), ((0, 0, 5), 6), ((0, 5, 6), 0)])):
-        found = mlp.examples_of([[0, 5, 6, 0]], block_size)
-        same(f"examples_of([[0, 5, 6, 0]], {block_size})", found, examples)
-        for context, _ in found:
-            if not isinstance(context, tuple):
-                fail(f"examples_of([[0, 5, 6, 0]], {block_size}): expected a context to be a "
-                     f"tuple, found {context!r}")
-
-
-def test_exercise_3_1_documents_do_not_mix(mlp):
-    documents = [[0, 1, 0], [0, 2, 0]]
-    same("examples_of([[0, 1, 0], [0, 2, 0]], 2)", mlp.examples_of(documents, 2),
-         [((0, 0), 1), ((0, 1), 0), ((0, 0), 2), ((0, 2), 0)])
-    same("the documents afterwards, which should be as they were", documents,
-         [[0, 1, 0], [0, 2, 0]])
-
-
-def test_exercise_3_2_by_hand(mlp):
-    layer = mlp.Linear(2, 1, 1.0, random.Random(1))
-    layer.weight.data = [[5.0], [7.0]]
-    shares = layer(mlp.Tensor([[2.0, 3.0], [1.0, 0.0]])).local_backward([[1.0], [10.0]])
-    for name, found, expected in zip(("x", "weight", "bias"), shares, (
-            [[5.0, 7.0], [50.0, 70.0]], [[12.0], [3.0]], [11.0])):
-        same(f"x [[2, 3], [1, 0]], weight [[5], [7]], where [[1], [10]] comes back: the gradient "
-             f"of {name}", found, expected)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_exercise_3_2_against_nudging(mlp, bias):
-    rng = random.Random(4)
-    layer, x = mlp.Linear(3, 2, 1.0, rng, bias), mlp.Tensor(random_rows(4, 3, rng))
-    tensors = {"x": x, "weight": layer.weight, "bias": layer.bias}
-    check_way_back(lambda: layer(x), tensors if bias else {"x": x, "weight": layer.weight})
-
-
-def test_exercise_3_3_known_logits(mlp):
-    log2 = math.log(2)
-    for row, expected in (([0.0, 0.0], [-log2, -log2]), ([1.0, 1.0, 1.0, 1.0], [-2 * log2] * 4),
-                          ([0.0, math.log(3)], [-2 * log2, math.log(3) - 2 * log2])):
-        given = list(row)
-        same(f"log_softmax({row})", mlp.log_softmax(given), expected)
-        same("the logits afterwards, which should be as they were", given, row)
-
-
-def test_exercise_3_3_logits_of_any_size(mlp):
-    for row, expected in (([1000.0, 1000.0], [-math.log(2)] * 2), ([-1000.0, 0.0], [-1000.0, 0.0]),
-                          ([-2000.0, -1000.0], [-1000.0, 0.0])):
-        same(f"log_softmax({row})", mlp.log_softmax(row), expected)
-
-
-def test_exercise_3_4_by_hand(mlp):
-    loss = mlp.cross_entropy(mlp.Tensor([[0.0, 0.0], [0.0, 0.0]]), [0, 1])  # all p are 1/2
-    same("logits [[0, 0], [0, 0]], targets [0, 1], where 8 comes back: their gradient",
-         loss.local_backward(8.0)[0], [[-2.0, 2.0], [2.0, -2.0]])
-
-
-def test_exercise_3_4_against_nudging(mlp):
-    logits = mlp.Tensor(random_rows(3, 4, random.Random(5)))
-    check_way_back(lambda: mlp.cross_entropy(logits, [2, 0, 2]), {"logits": logits})
-
-
-def test_exercise_3_5_against_nudging(mlp):
-    for n, m in ((3, 5), (2, 3)):
-        x = mlp.Tensor(random_rows(n, m, random.Random(6)))
-        check_way_back(lambda: mlp.standardize(x)[0], {"x": x})
-
-
-def steps_of_batch_norm(n, gamma, **given):
-    """The steps of mlp.forward_by_hand around batch norm, some given, the others computed."""
-    s = SimpleNamespace(**given)
-
-    def take(name, compute):
-        if name not in given:
-            setattr(s, name, compute())
-    take("mean", lambda: [sum(column) / n for column in zip(*s.before_norm)])
-    take("centred", lambda: [[v - m for v, m in zip(row, s.mean)] for row in s.before_norm])
-    take("squares", lambda: [[v * v for v in row] for row in s.centred])
-    take("variance", lambda: [sum(column) / n for column in zip(*s.squares)])
-    take("scale", lambda: [(v + 1e-5) ** -0.5 for v in s.variance])
-    take("normed", lambda: [[v * k for v, k in zip(row, s.scale)] for row in s.centred])
-    s.preact = [[v * g for v, g in zip(row, gamma)] for row in s.normed]
-    return s
-
-
-def test_exercise_3_6_each_step_against_nudging(mlp):
-    rng = random.Random(8)
-    n, gamma = 4, [1.5, -0.5, 0.75]
-    before_norm, grad = random_rows(n, 3, rng), random_rows(n, 3, rng)
-    s, d = steps_of_batch_norm(n, gamma, before_norm=before_norm), SimpleNamespace(preact=grad)
-    mlp.before_norm_in_steps(s, d, gamma)
-    names = ["normed", "scale", "variance", "squares", "centred", "mean", "before_norm"]
-    for i, name in enumerate(names):
-        given = {known: getattr(s, known) for known in names[i:]}
-
-        def loss():
-            preact = steps_of_batch_norm(n, gamma, **given).preact
-            return sum(a * b for a, b in zip(numbers_of(preact), numbers_of(grad)))
-        if not hasattr(d, name):
-            fail(f"d.{name} was not set")
-        check_gradient(loss, name, given[name], getattr(d, name))

@@ -1,4 +1,5 @@
 """mlp.py: gradients against finite differences and by hand, layers against PyTorch, the script as run."""
+import copy
 import doctest
 import math
 import os
@@ -21,18 +22,10 @@ OPTIONS = {"vocab_size": 6, "block_size": 3, "n_embd": 2, "n_hidden": 4, "n_laye
 CONTEXTS = [(5, 5, 5), (5, 5, 0), (5, 0, 3), (0, 3, 1), (3, 1, 5)]
 TARGETS = [0, 3, 1, 5, 2]
 DOCUMENTS = [[5, 0, 3, 1, 5], [5, 2, 2, 5], [5, 4, 0, 5]]
-
-
-def numbers_in(data):
-    return [number for _, number, _ in gradcheck.entries(data)]
-
-
-def close(a, b, tolerance=1e-9):
-    return numbers_in(a) == pytest.approx(numbers_in(b), abs=tolerance)
-
-
-def rows(n, m, f=1.0, k=2.0):
-    return [[math.sin(k * i + f * j) for j in range(m)] for i in range(n)]
+numbers_in = lambda data: [number for _, number, _ in gradcheck.entries(data)]
+close = lambda a, b, tolerance=1e-9: numbers_in(a) == pytest.approx(numbers_in(b), abs=tolerance)
+rows = lambda n, m, f=1.0, k=2.0: [[math.sin(k * i + f * j) for j in range(m)] for i in range(n)]
+of = lambda make, *shape, number=None: pytest.param(make, shape, marks=exercise(number) if number else ())
 
 
 def sines(*tensors):
@@ -40,6 +33,7 @@ def sines(*tensors):
     for k, p in enumerate(tensors):
         for i, (put, _, _) in enumerate(gradcheck.entries(p.data)):
             put(0.5 * math.sin(3 * k + i) + 0.5 * (len(p.shape) == 1))
+    return p.data
 
 
 def build(**changes):
@@ -48,26 +42,19 @@ def build(**changes):
     return model
 
 
-def weighed(out, weights=None, seed=7):
+def weighed(out, weights=None):
     """A scalar that every number in `out` has a say in, each with its own weight."""
-    rng = random.Random(seed)
-
-    def like(data):
-        return [like(item) for item in data] if isinstance(data, list) else rng.gauss(0, 1)
-    weights = weights or like(out.data)
+    w = Tensor(copy.deepcopy(out.data))
+    weights = weights or sines(w, w)
     total = sum(w * v for w, v in zip(numbers_in(weights), numbers_in(out.data), strict=True))
     return Tensor(total, (out,), lambda grad: (mlp.add(weights, weights, grad - 1),))
 
 
-def with_statistics(norm):
-    """A norm out of training that has seen much."""
-    norm.training, norm.running_mean, norm.running_var = False, [0.3, -0.2], [0.5, 2.0]
+def out_of_training(n):
+    norm = mlp.BatchNorm1d(n)
+    norm(Tensor(rows(3, n)))
+    norm.training = False
     return norm
-
-
-# --- gradients ---
-
-of = lambda make, *shape, number=None: pytest.param(make, shape, marks=exercise(number) if number else ())
 
 
 @pytest.mark.parametrize("make, shape", [
@@ -77,25 +64,16 @@ of = lambda make, *shape, number=None: pytest.param(make, shape, marks=exercise(
     of(mlp.Tanh, 3, 2), of(mlp.ReLU, 4, 3), of(mlp.ReLU, 1, 1),
     of(lambda: mlp.LayerNorm(4), 3, 4, number="3.5"), of(lambda: mlp.LayerNorm(2), 1, 2, number="3.5"),
     of(lambda: mlp.BatchNorm1d(2), 5, 2, number="3.5"), of(lambda: mlp.BatchNorm1d(1), 3, 1, number="3.5"),
-    of(lambda: mlp.BatchNorm1d(4), 3, 4, number="3.5"), of(lambda: with_statistics(mlp.BatchNorm1d(2)), 4, 2, number="3.5"),
-    of(lambda: mlp.Sequential([mlp.Linear(2, 3, 1.0, RNG), mlp.Tanh()]), 2, 2)])
+    of(lambda: mlp.BatchNorm1d(4), 3, 4, number="3.5"), of(lambda: out_of_training(2), 4, 2, number="3.5")])
 def test_gradient_of_every_layer(make, shape):
     layer, rng = make(), random.Random(3)
     data = [[rng.gauss(0, 1) for _ in range(shape[-1])] for _ in range(math.prod(shape[:-1]))]
     x = Tensor(data if len(shape) == 2 else [data[i:i + shape[1]] for i in range(0, len(data), shape[1])])
-    own = mlp.Sequential([layer]).parameters() if not isinstance(layer, mlp.Sequential) else layer.parameters()
+    own, before = mlp.Sequential([layer]).parameters(), numbers_in(x.data)
     for p in own:
         p.data = p.data if len(p.shape) == 2 else [rng.gauss(0, 1) for _ in p.data]
-    before = numbers_in(x.data)
     gradcheck.check(lambda: weighed(layer(x)), {"x": x, **{f"p{i}": p for i, p in enumerate(own)}})
     assert numbers_in(x.data) == before
-
-
-def test_gradient_of_the_embedding():
-    layer = mlp.Embedding(5, 3, 1.0, RNG)
-    contexts = [(0, 1, 1), (4, 0, 0)]
-    assert layer(contexts).shape == (2, 3, 3) and layer(contexts).data[0][2] == layer.weight.data[1]
-    assert gradcheck.check(lambda: weighed(layer(contexts)), {"weight": layer.weight}) == 15
 
 
 @exercise("3.4")
@@ -105,6 +83,8 @@ def test_gradient_of_the_loss_alone_and_within_a_larger_one(n):
     loss = lambda: mlp.cross_entropy(logits, targets)
     gradcheck.check(loss, {"logits": logits})
     gradcheck.check(lambda: weighed(loss(), weights=3.0), {"logits": logits})
+    logits.data[0] = [2000.0, 0.0, 0.0, 0.0]  # held for impossible, it costs much, but not infinitely much
+    assert mlp.cross_entropy(Tensor(logits.data[:1]), [1]).data == 2000.0
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -115,8 +95,7 @@ def test_gradient_of_every_parameter_of_each_model(norm, activation, n_layer, tr
     model = build(norm=norm, activation=activation, n_layer=n_layer)
     model(CONTEXTS)
     model.train(training)
-    own = {"batch": 8, "layer": 4 + 8, "none": 4}[norm]
-    count = 12 + (24 + own) + (n_layer - 1) * (16 + own) + 24 + 6
+    count = 66 + 16 * (n_layer - 1) + {"batch": 8, "layer": 12, "none": 4}[norm] * n_layer
     loss = lambda: mlp.cross_entropy(model(CONTEXTS), TARGETS)
     assert gradcheck.check(loss, {f"p{i}": p for i, p in enumerate(model.parameters())}) == count
 
@@ -130,11 +109,6 @@ def test_backward_adds_to_grad_and_shared_tensors_are_sent_all_of_theirs():
     assert (a.grad, b.grad, c.grad) == (5.0, 2.0, 1.0)
     c.backward()
     assert (a.grad, b.grad, c.grad) == (10.0, 4.0, 2.0)
-    x = Tensor(0.0)
-    for _ in range(100_000):
-        x = plus(x, a)
-    x.backward()
-    assert (x.data, a.grad) == (300_000.0, 100_010.0)
 
 
 def test_what_does_not_fit_is_refused():
@@ -161,15 +135,6 @@ def test_the_plain_and_the_fast_inner_are_every_dot_product(name, n, m, k, monke
         found = inner(a, [[scale * v for v in q] for q in b])
         assert close([[v / scale for v in row] for row in found], plain, 1e-12)
     assert inner([[0.0] * k] * 2, b) == [[0.0] * m] * 2 and inner(a, [[0.0] * k] * 2) == [[0.0] * 2] * n
-
-
-# --- worked by hand, and by PyTorch 2.13 in float64 ---
-
-def test_linear_is_pytorchs():
-    layer, x = mlp.Linear(3, 2, 1.0, RNG), Tensor(rows(4, 3))
-    sines(layer.weight, layer.bias)
-    assert close(layer(x).data, [0.6090544238, -0.2550007393, 0.9210950426, 0.8769880232, 0.2403174894, -0.1305074669,
-                                 0.4948837210, -0.4239641073])
 
 
 @exercise("3.5")
@@ -201,19 +166,6 @@ def test_running_statistics_are_pytorchs_with_momentum_none_and_then_0_01():
     assert close(norm(Tensor(rows(2, 3))).data, [-6.0030326294, -3.7354965992, -3.364054105,
                                                  -4.1730150241, -4.9566286753, -6.0654156185])
     assert norm.num_batches_tracked == 130 and close(norm.running_mean, known[130][0])
-
-
-@exercise("3.4")
-def test_cross_entropy_is_pytorchs():
-    logits = Tensor([[5 * v for v in row] for row in rows(3, 4)])
-    loss = mlp.cross_entropy(logits, [2, 0, 3])
-    loss.backward()
-    assert loss.data == pytest.approx(0.19612853571490427, abs=1e-12)
-    assert close(logits.grad[1], [-0.0071126983, 0.007005439, 7.8636e-05, 2.86233e-05])
-    surprised = Tensor([[2000.0, 0.0]])  # held for impossible, it costs much, but not infinitely much
-    loss = mlp.cross_entropy(surprised, [1])
-    loss.backward()
-    assert loss.data == 2000 and surprised.grad == [[1.0, -1.0]]
 
 
 @pytest.mark.parametrize("norm, activation, n_layer, loss, logits, d_embedding", [
@@ -252,8 +204,6 @@ def test_log_probabilities_of_logits_of_any_size(row, expected):
     assert close(mlp.log_softmax(given), expected) and given == row
 
 
-# --- data and networks ---
-
 @exercise("3.1")
 @pytest.mark.parametrize("documents, block_size, expected", [
     ([[0, 5, 6, 0]], 1, [((0,), 5), ((5,), 6), ((6,), 0)]),
@@ -261,7 +211,7 @@ def test_log_probabilities_of_logits_of_any_size(row, expected):
     ([[9, 1, 9], [9, 2, 2, 9]], 2, [((9, 9), 1), ((9, 1), 9), ((9, 9), 2), ((9, 2), 2), ((2, 2), 9)])])
 def test_contexts_and_targets(documents, block_size, expected):
     before = [list(ids) for ids in documents]
-    assert [(tuple(c), t) for c, t in mlp.examples_of(documents, block_size)] == expected and documents == before
+    assert mlp.examples_of(documents, block_size) == expected and documents == before
 
 
 def test_splits_are_shuffled_and_share_nothing():
@@ -312,14 +262,11 @@ def test_batch_norm_backward_in_steps(values, gamma):
     assert d_beta == pytest.approx(sum(grad), abs=1e-12)
 
 
-def test_spread_and_histogram():
+def test_spread_histogram_and_the_share_that_is_flat():
     spread, bars = mlp.spread_of([[1.0, -1.0], [1.0, -1.0], [0.0, 9.0], [0.001, 0.001]])
     assert spread == pytest.approx(math.sqrt(85.000002 / 8))
     assert bars == "     ▄█    ▂"
     assert mlp.spread_of([0.0, 0.0])[0] == 0.0
-
-
-def test_the_share_of_neurons_that_are_flat():
     data = [[0.98, -0.99, 0.5, 0.0], [0.1, 0.2, 0.0, 0.0]]
     assert mlp.flat_share(mlp.Tanh(), data) == 0.25 and mlp.flat_share(mlp.ReLU(), data) == 0.25
 
@@ -336,8 +283,6 @@ def test_samples_end_with_the_boundary_or_are_cut():
     drawn = [mlp.sample(model, 1, 3, RNG)[0] for _ in range(2000)]
     assert sum(drawn) / 2000 == pytest.approx(0.75, abs=0.04)
 
-
-# --- what is printed ---
 
 SMALL = ["--n-hidden", "8", "--n-embd", "4", "--block-size", "2", "--batch-size", "8", "--samples", "3"]
 
@@ -420,8 +365,6 @@ def test_other_modes(mode, expected, names, capsys):
     if mode[0] == "--sweep":
         assert out.count("\n") == 2 and len(set(out.strip().split("\n"))) == 2
 
-
-# --- the script ---
 
 def start(*args):
     return subprocess.Popen([sys.executable, "-X", "utf8", mlp.__file__, *args], text=True, encoding="utf-8",
