@@ -115,14 +115,15 @@ def add(a, b, factor=1.0):
 
 def transpose(rows):
     """n rows of m numbers -> m rows of n."""
-    return [[row[i] for row in rows] for i in range(len(rows[0]))]
+    return [list(column) for column in zip(*rows)]
 
 
 # %% 3. The network
 # Each of the T = block_size tokens of a context is looked up in a table: a row of n_embd numbers.
-# Laid end to end, these are the input of n_hidden neurons, each a weighted sum of all, bent, or two
-# layers would be no more than one. Weighted sums of what they give are the logits, one for each
-# token: the higher, the likelier. Bengio et al. 2003, "A Neural Probabilistic Language Model".
+# Laid end to end, these rows are the input of n_hidden neurons. Each is a weighted sum of all of it,
+# then bent, say by tanh: unbent, two layers could do no more than one. A last layer's weighted sums
+# are the logits, one for each token: the higher, the likelier. Bengio et al. 2003, "A Neural
+# Probabilistic Language Model".
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -143,9 +144,6 @@ def inner(a, b):
 # cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If p were much longer than
 # q, rounding would swallow q: then a is first brought to the length of b.
 if sys.implementation.name == "cpython":
-    def transpose(rows):
-        return [list(column) for column in zip(*rows)]
-
     def inner(a, b):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
@@ -162,7 +160,8 @@ if sys.implementation.name == "cpython":
 
 
 class Embedding:
-    """N contexts of T ids below n -> (N, T, n_embd), a row for each. ValueError for other ids."""
+    """N contexts of T ids below n -> (N, T, n_embd), a row for each. ValueError for other ids.
+    std, here and below, is how far the first weights spread, which are drawn with rng."""
     def __init__(self, n, n_embd, std, rng):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_embd)] for _ in range(n)])
 
@@ -183,13 +182,15 @@ class Embedding:
 class Flatten:
     """The rows of each example laid end to end: (N, T, m) -> (N, T * m)."""
     def __call__(self, x):
-        m, out = x.shape[2], [[v for row in rows for v in row] for rows in x.data]
-        return Tensor(out, (x,), lambda grad: ([[row[i:i + m] for i in range(0, len(row), m)]
-                                                for row in grad],))
+        m = x.shape[2]
+        out = [[v for row in rows for v in row] for rows in x.data]
+        cut = lambda row: [row[i:i + m] for i in range(0, len(row), m)]
+        return Tensor(out, (x,), lambda grad: ([cut(row) for row in grad],))
 
 
 class Linear:
-    """x (N, n_in) @ weight (n_in, n_out), plus bias (n_out), if any. ValueError if x is too wide."""
+    """(N, n_in) times weight (n_in, n_out), plus bias (n_out), if any: -> (N, n_out). Raises
+    ValueError for rows of another length than n_in."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
@@ -214,7 +215,7 @@ class Linear:
 
 class Tanh:
     """Bends any number to between -1 and 1: (N, m) -> (N, m)."""
-    gain = 5 / 3  # see section 5
+    gain = 5 / 3  # makes up for what it takes away: see section 5
 
     def __call__(self, x):
         out = [[math.tanh(v) for v in row] for row in x.data]
@@ -233,12 +234,15 @@ class ReLU:
 
 
 class Sequential:
-    """Layers, each of which works on what the one before it gave. outs keeps what they gave."""
+    """Layers, each of which works on what the one before it gave. outs keeps what each gave."""
     def __init__(self, layers):
         self.layers = layers
 
     def __call__(self, x):
-        self.outs = [x := layer(x) for layer in self.layers]
+        self.outs = []
+        for layer in self.layers:
+            x = layer(x)
+            self.outs.append(x)
         return x
 
     def parameters(self):
@@ -281,8 +285,8 @@ def cross_entropy(logits, targets):
 
     # exercise 3.4 (needs 3.3): the gradient of softmax and loss
     def backward(grad):
-        """grad, a number -> a tuple with the gradient of logits: grad / N * p, less grad / N at the
-        target; log_probs holds log p. All that is pushed down pushes up what came."""
+        """grad, a number -> a tuple with the gradient of logits: grad / N times the probability p,
+        less grad / N at the target. log_probs are log p."""
         d_logits = [[grad / n * math.exp(v) for v in row] for row in log_probs]
         for row, target in zip(d_logits, targets):
             row[target] -= grad / n
@@ -293,8 +297,8 @@ def cross_entropy(logits, targets):
 # %% 5. Initialisation
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
 # deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
-# such a weight, spread by about 8. They also drive tanh to where it is flat (saturated), and little
-# gradient passes. So let weights spread by 1 / sqrt(n_in), times a gain, as tanh and relu shrink.
+# such a weight, spread by about 8. There tanh is flat (saturated), and little gradient comes back.
+# So let weights spread by 1 / sqrt(n_in), times a gain, for tanh and relu make what they get smaller.
 def initial_std(init, n_in, gain):
     """A layer's first standard deviation: He et al. 2015, "Delving Deep into Rectifiers", or 1."""
     return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
@@ -314,32 +318,29 @@ def flat_share(layer, rows):
 # it would go away with the mean.) But what an example gives now depends on the others in its batch.
 # Out of training it must not: averages over past batches, running statistics, take over. Layer norm
 # does the same to each example alone: Ba et al. 2016, "Layer Normalization".
-def moments(values):
-    """The mean of values, and their variance: the mean of the squares of what each is off it."""
-    mean = sum(values) / len(values)
-    return mean, sum([(v - mean) * (v - mean) for v in values]) / len(values)
-
-
-def standardize(values, mean, variance, fixed=False):
-    """values (n), less mean, divided by the root of variance, and the way back. fixed says that the
-    two are not their own, but known before. The 1e-5 keeps equal values from dividing by 0."""
-    n, scale = len(values), 1 / math.sqrt(variance + 1e-5)
+def standardize(values, known=None):
+    """Brings values (n) to mean 0 and variance 1 -> these, the way back, the old mean and variance.
+    known, such a pair, is taken in place of their own. 1e-5 keeps equal values from dividing by 0."""
+    n = len(values)
+    mean = known[0] if known else sum(values) / n
+    variance = known[1] if known else sum([(v - mean) * (v - mean) for v in values]) / n
+    scale = 1 / math.sqrt(variance + 1e-5)
     normed = [(v - mean) * scale for v in values]
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
-        """grad (n), of normed -> the gradient of values (n): scale * grad, if mean and variance are
-        fixed. If not, adding to all values or stretching them leaves normed as it was. So grad
-        first loses its mean, and its part along normed: normed times the mean of grad * normed."""
-        if fixed:
+        """grad (n), of normed -> the gradient of values (n). It is scale * grad, if mean and variance
+        were known. If not, to add to all values, or to stretch them, changes nothing in normed. So
+        grad first loses its mean, and its part along normed: normed times the mean of grad * normed."""
+        if known:
             return [scale * g for g in grad]
         shift, stretch = sum(grad) / n, sum([grad[i] * normed[i] for i in range(n)]) / n
         return [scale * (grad[i] - shift - stretch * normed[i]) for i in range(n)]
-    return normed, backward
+    return normed, backward, mean, variance
 
 
 def scale_shift(x, weight, bias):
-    """x (N, n), its columns times weight (n), plus bias (n): -> (N, n)."""
+    """Each row of x (N, n), number by number, times weight (n), plus bias (n): -> (N, n)."""
     out = [[v * w + b for v, w, b in zip(row, weight.data, bias.data, strict=True)]
            for row in x.data]
 
@@ -352,12 +353,12 @@ def scale_shift(x, weight, bias):
 
 
 class LayerNorm:
-    """Each row of (N, n) to mean 0 and variance 1, then its numbers times weight, plus bias."""
+    """Each row of (N, n) to mean 0 and variance 1, then times weight (n), plus bias (n)."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
 
     def __call__(self, x):
-        rows, ways_back = zip(*[standardize(row, *moments(row)) for row in x.data])
+        rows, ways_back, _, _ = zip(*map(standardize, x.data))
 
         def backward(grad):
             return ([way_back(row) for way_back, row in zip(ways_back, grad)],)
@@ -365,17 +366,29 @@ class LayerNorm:
 
 
 class BatchNorm1d:
-    """Each column of (N, n) to mean 0 and variance 1: Ioffe, Szegedy 2015, "Batch Normalization".
-    In running statistics the first 100 batches count alike, each later one 1%. Raises InputError
-    for training on a batch of 1."""
+    """Each column of (N, n) to mean 0 and variance 1, then times its weight, plus its bias: Ioffe,
+    Szegedy 2015, "Batch Normalization". Raises InputError for training on a batch of 1."""
     training = True
 
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
+    def __call__(self, x):
+        columns = transpose(x.data)
+        running = zip(self.running_mean, self.running_var)
+        known = itertools.repeat(None) if self.training else running
+        columns, ways_back, means, variances = zip(*map(standardize, columns, known))
+        if self.training:
+            self.update(len(x.data), means, variances)
+
+        def backward(grad):
+            d_columns = [way_back(g) for way_back, g in zip(ways_back, transpose(grad))]
+            return (transpose(d_columns),)
+        return scale_shift(Tensor(transpose(columns), (x,), backward), self.weight, self.bias)
+
     def update(self, n, means, variances):
-        """Brings those of a batch of n into the running statistics."""
+        """Lets a batch of n count in the running statistics: the first 100 alike, later ones 1%."""
         if n == 1:
             raise InputError("batch norm cannot train on a batch of 1: it has no variance")
         self.num_batches_tracked += 1
@@ -384,20 +397,6 @@ class BatchNorm1d:
             self.running_mean[c] += new * (mean - self.running_mean[c])
             # around its own mean, a batch varies by only (n - 1) / n of the true variance
             self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-
-    def __call__(self, x):
-        columns, fixed = transpose(x.data), not self.training
-        means, variances = self.running_mean, self.running_var
-        if self.training:
-            means, variances = zip(*map(moments, columns))
-            self.update(len(x.data), means, variances)
-        normed, ways_back = zip(*[standardize(column, mean, variance, fixed) for
-                                  column, mean, variance in zip(columns, means, variances)])
-
-        def backward(grad):
-            d_columns = [way_back(g) for way_back, g in zip(ways_back, transpose(grad))]
-            return (transpose(d_columns),)
-        return scale_shift(Tensor(transpose(normed), (x,), backward), self.weight, self.bias)
 
 
 def build(options):
@@ -456,13 +455,15 @@ def evaluate(model, examples):
 
 # Which learning rate? Try many in one short run, and see where the loss is lowest before it rises.
 def find_lr(options, examples, steps):
-    """Prints the mean loss of some steps with each of 41 rates. Smith 2017, "Cyclical Learning Rates"."""
-    rates = [0.001 * 10 ** (k / 10) for k in range(41) for _ in range(steps)]
-    losses = list(train(build(options), examples, options, rates))
-    means = {rates[i]: sum(losses[i:i + steps]) / steps for i in range(0, len(rates), steps)}
-    for rate, mean in means.items():
-        print(f"--lr {rate:<#8.2g}{mean:9.4f} |{' ' * round(min(9 * mean, 50))}*")
-    print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}")
+    """Prints the mean loss of some steps with each of 41 rates, in one run, or until the loss is
+    huge. Smith 2017, "Cyclical Learning Rates"."""
+    rates = [0.001 * 10 ** (k / 10) for k in range(41)]
+    losses = train(build(options), examples, options, [r for r in rates for _ in range(steps)])
+    means = {}
+    for rate in rates:
+        means[rate] = sum(itertools.islice(losses, steps)) / steps
+        print(f"--lr {rate:<#8.2g}{means[rate]:9.4f} |{' ' * round(min(9 * means[rate], 50))}*")
+    print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}; go a little below")
 
 
 # What else can go wrong, two losses tell. Both high: the network is too small, or was trained too
@@ -482,30 +483,41 @@ def compare(options, splits, changes):
 
 
 # %% 8. Diagnostics
-# What a hidden layer gives should spread, but not be flat by a third; gradients should spread alike
-# at each layer. Of weights it tells the most how large a step is against them, the update-to-data
-# ratio: a hundredth to a thousandth is a good pace, a half makes them forget.
-def spread_of(data):
-    """How far numbers in nested lists spread around 0, the root of their mean square, and how many
-    are in each twelfth of a range of twice that on both sides; its ends count all beyond."""
+# What a hidden layer gives should spread, and little of it be flat. Gradients should spread alike at
+# all layers: if they shrink on their way back, the first layers hardly learn. And a step should
+# change weights by a hundredth to a thousandth of their size, the update-to-data ratio: with less
+# they hardly learn, with much more they forget.
+def numbers_of(data):
+    """All numbers in nested lists, in one list."""
     while isinstance(data[0], list):
         data = [item for items in data for item in items]
-    spread, counts = math.sqrt(sum([v * v for v in data]) / len(data)), [0] * 12
-    for v in data:
-        counts[max(0, min(11, int(3 * v / (spread or 1.0) + 6)))] += 1
-    return spread, "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
+    return data
+
+
+def spread_of(data):
+    """How far the numbers in nested lists spread around 0: the root of the mean of their squares."""
+    return math.hypot(*numbers_of(data)) / math.sqrt(len(numbers_of(data)))
+
+
+def histogram(data):
+    """How many numbers are in each twelfth of a range of 2 spreads on both sides of 0, as bars. The
+    outermost count all beyond."""
+    spread, counts = spread_of(data) or 1.0, [0] * 12
+    for v in numbers_of(data):
+        counts[max(0, min(11, int(3 * v / spread + 6)))] += 1
+    return "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
 
 
 def diagnose(model, batch, lr):
     """Prints how a batch goes through the layers, and how gradients come back."""
-    print(f"\nloss {backpropagate(model, *batch):.3f}    spread                flat",
-          "  gradients              step / weight")
+    loss = backpropagate(model, *batch)
+    print(f"\nloss {loss:.3f}    spread                flat   gradients              step / weight")
     for layer, out in zip(model.layers, model.outs):
-        (spread, bars), (d_spread, d_bars) = spread_of(out.data), spread_of(out.grad)
         flat = f"{flat_share(layer, out.data):.1%}" if isinstance(layer, (Tanh, ReLU)) else ""
-        line = f"{type(layer).__name__:12}{spread:8.3f}  {bars}{flat:>8}  {d_spread:9.1e}  {d_bars}"
+        line = f"{type(layer).__name__:12}{spread_of(out.data):8.3f}  {histogram(out.data)}{flat:>8}"
+        line += f"{spread_of(out.grad):11.1e}  {histogram(out.grad)}"
         if hasattr(layer, "weight"):
-            line += f"{lr * spread_of(layer.weight.grad)[0] / spread_of(layer.weight.data)[0]:9.0e}"
+            line += f"{lr * spread_of(layer.weight.grad) / spread_of(layer.weight.data):9.0e}"
         print(line)
 
 
@@ -560,7 +572,7 @@ def gradients_by_hand(model, contexts, targets):
         for t, i in enumerate(ids):                       # a row of C is used wherever its id is
             d_C[i] = add(d_C[i], row[t * m:][:m])
     for p, grad in zip(params, (d_C, d_W1, d_gamma, d_beta, d_W2, d_b2), strict=True):
-        p.off, p.grad = spread_of(add(p.grad, grad, -1.0))[0], grad
+        p.off, p.grad = max(map(abs, numbers_of(add(p.grad, grad, -1.0)))), grad
     return loss
 
 

@@ -263,10 +263,9 @@ def test_batch_norm_backward_in_steps(values, gamma):
 
 
 def test_spread_histogram_and_the_share_that_is_flat():
-    spread, bars = mlp.spread_of([[1.0, -1.0], [1.0, -1.0], [0.0, 9.0], [0.001, 0.001]])
-    assert spread == pytest.approx(math.sqrt(85.000002 / 8))
-    assert bars == "     ▄█    ▂"
-    assert mlp.spread_of([0.0, 0.0])[0] == 0.0
+    data = [[1.0, -1.0], [1.0, -1.0], [0.0, 9.0], [0.001, 0.001]]
+    assert mlp.spread_of(data) == pytest.approx(math.sqrt(85.000002 / 8))
+    assert mlp.histogram(data) == "     ▄█    ▂" and mlp.histogram([0.0, 0.0]) == "      █     "
     data = [[0.98, -0.99, 0.5, 0.0], [0.1, 0.2, 0.0, 0.0]]
     assert mlp.flat_share(mlp.Tanh(), data) == 0.25 and mlp.flat_share(mlp.ReLU(), data) == 0.25
 
@@ -331,12 +330,11 @@ def test_diagnose_shows_each_layer(capsys):
     head, *lines = capsys.readouterr().out.strip().split("\n")
     assert head.startswith(f"loss {mlp.backpropagate(model, CONTEXTS, TARGETS):.3f} ")
     for line, layer, out in zip(lines, model.layers, model.outs, strict=True):
-        spread, d_spread = (mlp.spread_of(data) for data in (out.data, out.grad))
-        assert line.startswith(type(layer).__name__) and f"{spread[0]:.3f}  {spread[1]}" in line
-        assert f"{d_spread[0]:.1e}  {d_spread[1]}" in line
+        assert f"{mlp.spread_of(out.data):.3f}  {mlp.histogram(out.data)}" in line
+        assert f"{mlp.spread_of(out.grad):.1e}  {mlp.histogram(out.grad)}" in line and type(layer).__name__ in line
         assert ("%" in line) == (isinstance(layer, mlp.Tanh) and f"{mlp.flat_share(layer, out.data):.1%}" in line)
         if hasattr(layer, "weight"):
-            ratio = 0.5 * mlp.spread_of(layer.weight.grad)[0] / mlp.spread_of(layer.weight.data)[0]
+            ratio = 0.5 * mlp.spread_of(layer.weight.grad) / mlp.spread_of(layer.weight.data)
             assert line.endswith(f" {ratio:.0e}")
 
 
