@@ -120,9 +120,9 @@ def transpose(rows):
 
 # %% 3. The network
 # Each of the T = block_size tokens of a context is looked up in a table: a row of n_embd numbers.
-# Laid end to end, these rows are the input of n_hidden neurons. Each is a weighted sum of all of it,
-# then bent, say by tanh: unbent, two layers could do no more than one. A last layer's weighted sums
-# are the logits, one for each token: the higher, the likelier. Bengio et al. 2003, "A Neural
+# Laid end to end, these are the input of n_hidden neurons. Each is a weighted sum of all of it, then
+# bent, say by tanh: unbent, two layers could do no more than one. The last layer's weighted sums are
+# the logits, one for each token: the higher, the likelier. Bengio et al. 2003, "A Neural
 # Probabilistic Language Model".
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
@@ -161,7 +161,7 @@ if sys.implementation.name == "cpython":
 
 class Embedding:
     """N contexts of T ids below n -> (N, T, n_embd), a row for each. ValueError for other ids.
-    std, here and below, is how far the first weights spread, which are drawn with rng."""
+    The first weights are drawn with rng and spread by std: see section 5."""
     def __init__(self, n, n_embd, std, rng):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_embd)] for _ in range(n)])
 
@@ -189,8 +189,7 @@ class Flatten:
 
 
 class Linear:
-    """(N, n_in) times weight (n_in, n_out), plus bias (n_out), if any: -> (N, n_out). Raises
-    ValueError for rows of another length than n_in."""
+    """(N, n_in) times weight (n_in, n_out), plus bias (n_out), if any. ValueError for other rows."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
@@ -215,7 +214,7 @@ class Linear:
 
 class Tanh:
     """Bends any number to between -1 and 1: (N, m) -> (N, m)."""
-    gain = 5 / 3  # makes up for what it takes away: see section 5
+    gain = 5 / 3  # makes up for what it takes away, see section 5
 
     def __call__(self, x):
         out = [[math.tanh(v) for v in row] for row in x.data]
@@ -298,7 +297,7 @@ def cross_entropy(logits, targets):
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
 # deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
 # such a weight, spread by about 8. There tanh is flat (saturated), and little gradient comes back.
-# So let weights spread by 1 / sqrt(n_in), times a gain, for tanh and relu make what they get smaller.
+# So let weights spread by 1 / sqrt(n_in), times a gain, because tanh and relu shrink what they get.
 def initial_std(init, n_in, gain):
     """A layer's first standard deviation: He et al. 2015, "Delving Deep into Rectifiers", or 1."""
     return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
@@ -319,8 +318,8 @@ def flat_share(layer, rows):
 # Out of training it must not: averages over past batches, running statistics, take over. Layer norm
 # does the same to each example alone: Ba et al. 2016, "Layer Normalization".
 def standardize(values, known=None):
-    """Brings values (n) to mean 0 and variance 1 -> these, the way back, the old mean and variance.
-    known, such a pair, is taken in place of their own. 1e-5 keeps equal values from dividing by 0."""
+    """Brings values (n) to mean 0, variance 1: -> these, the way back, the mean and variance that
+    values had. known is a pair to take in place of those. 1e-5: no division by 0."""
     n = len(values)
     mean = known[0] if known else sum(values) / n
     variance = known[1] if known else sum([(v - mean) * (v - mean) for v in values]) / n
@@ -329,9 +328,9 @@ def standardize(values, known=None):
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
-        """grad (n), of normed -> the gradient of values (n). It is scale * grad, if mean and variance
-        were known. If not, to add to all values, or to stretch them, changes nothing in normed. So
-        grad first loses its mean, and its part along normed: normed times the mean of grad * normed."""
+        """grad (n), of normed -> the gradient of values (n): scale * grad, if mean and variance were
+        known. If not, to add to all values, or to stretch them, changes nothing in normed. So grad
+        first loses its mean, and its part along normed: normed times the mean of grad * normed."""
         if known:
             return [scale * g for g in grad]
         shift, stretch = sum(grad) / n, sum([grad[i] * normed[i] for i in range(n)]) / n
@@ -359,9 +358,7 @@ class LayerNorm:
 
     def __call__(self, x):
         rows, ways_back, _, _ = zip(*map(standardize, x.data))
-
-        def backward(grad):
-            return ([way_back(row) for way_back, row in zip(ways_back, grad)],)
+        backward = lambda grad: ([back(g) for back, g in zip(ways_back, grad)],)
         return scale_shift(Tensor(list(rows), (x,), backward), self.weight, self.bias)
 
 
@@ -375,16 +372,14 @@ class BatchNorm1d:
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
     def __call__(self, x):
-        columns = transpose(x.data)
         running = zip(self.running_mean, self.running_var)
         known = itertools.repeat(None) if self.training else running
-        columns, ways_back, means, variances = zip(*map(standardize, columns, known))
+        columns, ways_back, *seen = zip(*map(standardize, transpose(x.data), known))
         if self.training:
-            self.update(len(x.data), means, variances)
+            self.update(len(x.data), *seen)
 
         def backward(grad):
-            d_columns = [way_back(g) for way_back, g in zip(ways_back, transpose(grad))]
-            return (transpose(d_columns),)
+            return (transpose([back(g) for back, g in zip(ways_back, transpose(grad))]),)
         return scale_shift(Tensor(transpose(columns), (x,), backward), self.weight, self.bias)
 
     def update(self, n, means, variances):
@@ -430,8 +425,8 @@ def backpropagate(model, contexts, targets):
 
 
 def train(model, examples, options, rates=None, gradients=backpropagate):
-    """Takes a step for each of the rates, or else with rates from lr down towards 0, and yields the
-    loss before it. Raises InputError if that is huge, or no number."""
+    """Yields the loss before each step, one for each of the rates, or else with rates from lr down
+    towards 0. Raises InputError for a loss that is huge, or no number."""
     rng, lr, steps = random.Random(options["seed"]), options["lr"], options["steps"]
     model.train()
     for rate in rates or [lr * (steps - step) / steps for step in range(steps)]:
@@ -453,17 +448,17 @@ def evaluate(model, examples):
     return -sum(log_probs[context][target] for context, target in examples) / len(examples)
 
 
-# Which learning rate? Try many in one short run, and see where the loss is lowest before it rises.
+# Which learning rate? Try many in one short run: best is a little before the loss rises again.
 def find_lr(options, examples, steps):
-    """Prints the mean loss of some steps with each of 41 rates, in one run, or until the loss is
-    huge. Smith 2017, "Cyclical Learning Rates"."""
+    """Prints the mean loss of some steps with each of 41 rates: Smith 2017, "Cyclical Learning
+    Rates for Training Neural Networks"."""
     rates = [0.001 * 10 ** (k / 10) for k in range(41)]
     losses = train(build(options), examples, options, [r for r in rates for _ in range(steps)])
     means = {}
     for rate in rates:
         means[rate] = sum(itertools.islice(losses, steps)) / steps
         print(f"--lr {rate:<#8.2g}{means[rate]:9.4f} |{' ' * round(min(9 * means[rate], 50))}*")
-    print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}; go a little below")
+    print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}")
 
 
 # What else can go wrong, two losses tell. Both high: the network is too small, or was trained too
@@ -472,40 +467,29 @@ def find_lr(options, examples, steps):
 def compare(options, splits, changes):
     """Trains with each of the changes, dicts, to the options, and prints what comes of it."""
     for o in [options | change for change in changes]:
-        model, train_documents = build(o), splits["train"][:o["documents"]]
-        parts = [examples_of(part, o["block_size"]) for part in (train_documents, splits["dev"])]
+        model, documents = build(o), splits["train"][:o.get("documents")]
+        parts = [examples_of(part, o["block_size"]) for part in (documents, splits["dev"])]
         model([context for context, _ in parts[0][:500]])  # batch norm has seen something
         list(train(model, parts[0], o))
         losses = [evaluate(model, part[:5000]) for part in parts]
         flat = flat_share(model.layers[-2], model.outs[-2].data)
-        words = [f"--{key.replace('_', '-')} {o[key]}" for key in o if o[key] != options[key]]
-        print(f"train {losses[0]:6.3f}  dev {losses[1]:6.3f}  flat {flat:5.1%}  {' '.join(words)}")
+        what = ", ".join(f"{key} {o[key]}" for key in o if o[key] != options.get(key))
+        print(f"train {losses[0]:6.3f}  dev {losses[1]:6.3f}  flat {flat:6.1%}  with {what}")
 
 
 # %% 8. Diagnostics
 # What a hidden layer gives should spread, and little of it be flat. Gradients should spread alike at
-# all layers: if they shrink on their way back, the first layers hardly learn. And a step should
-# change weights by a hundredth to a thousandth of their size, the update-to-data ratio: with less
-# they hardly learn, with much more they forget.
-def numbers_of(data):
-    """All numbers in nested lists, in one list."""
+# all layers, for if they shrink on their way back, the first layers hardly learn. And a step should
+# change weights by a hundredth to a thousandth of their size (the update-to-data ratio).
+def spread_and_bars(data):
+    """How far numbers in nested lists spread around 0, the root of their mean square; and how many
+    are in each twelfth of a range of twice that on both sides, in which the ends count all beyond."""
     while isinstance(data[0], list):
         data = [item for items in data for item in items]
-    return data
-
-
-def spread_of(data):
-    """How far the numbers in nested lists spread around 0: the root of the mean of their squares."""
-    return math.hypot(*numbers_of(data)) / math.sqrt(len(numbers_of(data)))
-
-
-def histogram(data):
-    """How many numbers are in each twelfth of a range of 2 spreads on both sides of 0, as bars. The
-    outermost count all beyond."""
-    spread, counts = spread_of(data) or 1.0, [0] * 12
-    for v in numbers_of(data):
-        counts[max(0, min(11, int(3 * v / spread + 6)))] += 1
-    return "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
+    spread, counts = math.sqrt(sum([v * v for v in data]) / len(data)), [0] * 12
+    for v in data:
+        counts[max(0, min(11, int(3 * v / (spread or 1.0) + 6)))] += 1
+    return spread, "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * count / max(counts))] for count in counts)
 
 
 def diagnose(model, batch, lr):
@@ -513,24 +497,25 @@ def diagnose(model, batch, lr):
     loss = backpropagate(model, *batch)
     print(f"\nloss {loss:.3f}    spread                flat   gradients              step / weight")
     for layer, out in zip(model.layers, model.outs):
+        (spread, bars), (d_spread, d_bars) = spread_and_bars(out.data), spread_and_bars(out.grad)
         flat = f"{flat_share(layer, out.data):.1%}" if isinstance(layer, (Tanh, ReLU)) else ""
-        line = f"{type(layer).__name__:12}{spread_of(out.data):8.3f}  {histogram(out.data)}{flat:>8}"
-        line += f"{spread_of(out.grad):11.1e}  {histogram(out.grad)}"
+        line = f"{type(layer).__name__:12}{spread:8.3f}  {bars}{flat:>8}{d_spread:11.1e}  {d_bars}"
         if hasattr(layer, "weight"):
-            line += f"{lr * spread_of(layer.weight.grad) / spread_of(layer.weight.data):9.0e}"
+            weights, gradients = layer.weight.data, layer.weight.grad
+            line += f"{lr * spread_and_bars(gradients)[0] / spread_and_bars(weights)[0]:9.0e}"
         print(line)
 
 
 # %% 9. Backpropagation by hand
 # What does .backward() do? Here is its work, for one hidden layer with batch norm and tanh. Going
 # back, each step asks how the loss changes with what went in, if we know how it changes with what
-# came out: d_x is d loss / d x. Three rules do. What a number is multiplied by, its gradient is
-# multiplied by. What is used in several places gets the sum of the gradients from all. And a sum
-# hands its gradient on to each of its terms. First, the longest way.
+# came out: d_x is d loss / d x. Three rules will do. In a product, a factor gets the gradient of the
+# product times the other factor. In a sum, each term gets that of the sum. And what was used in
+# several places gets the sum of what comes back from all. First batch norm, the longest way.
 # exercise 3.6: batch norm backward, step by step
 def norm_by_hand(values, gamma, d_out, eps=1e-5):
-    """d_out (N), of gamma * normed + beta, for one neuron, whose sums over the batch are values (N)
-    -> a tuple of the gradients of values (N), gamma and beta."""
+    """values (N) are a neuron's sums over the batch, normed the same standardised, and d_out (N) is
+    the gradient of gamma * normed + beta -> a tuple of those of values (N), gamma and beta."""
     n = len(values)
     mean = sum(values) / n
     centred = [v - mean for v in values]
@@ -549,7 +534,7 @@ def norm_by_hand(values, gamma, d_out, eps=1e-5):
 
 # Much of this cancels: standardize has what is left. C are the embeddings, W1, W2 layers' weights.
 def gradients_by_hand(model, contexts, targets):
-    """What backpropagate does, by hand; p.off is how far each p.grad is off that of .backward()."""
+    """What backpropagate does, by hand. p.off then says how far p.grad is off that of backward()."""
     loss, params = backpropagate(model, contexts, targets), model.parameters()
     _, joined, sums, _, hidden, logits = [out.data for out in model.outs]
     C, W1, gamma, _, W2, _ = [p.data for p in params]
@@ -572,7 +557,7 @@ def gradients_by_hand(model, contexts, targets):
         for t, i in enumerate(ids):                       # a row of C is used wherever its id is
             d_C[i] = add(d_C[i], row[t * m:][:m])
     for p, grad in zip(params, (d_C, d_W1, d_gamma, d_beta, d_W2, d_b2), strict=True):
-        p.off, p.grad = max(map(abs, numbers_of(add(p.grad, grad, -1.0)))), grad
+        p.off, p.grad = spread_and_bars(add(p.grad, grad, -1.0))[0], grad
     return loss
 
 
@@ -583,9 +568,11 @@ def sample(model, boundary, block_size, rng):
     """Draws ids until the boundary, which is the last of them, or until there are 50."""
     model.eval()
     ids = [boundary] * block_size
-    while len(ids) == block_size or len(ids) < block_size + 50 and ids[-1] != boundary:
+    for _ in range(50):
         log_probs = log_softmax(model([ids[-block_size:]]).data[0])
         ids += rng.choices(range(len(log_probs)), map(math.exp, log_probs))
+        if ids[-1] == boundary:
+            break
     return ids[block_size:]
 
 
@@ -595,12 +582,11 @@ def sample(model, boundary, block_size, rng):
 # Nothing below is about networks. The longer the run, the smaller the learning rate that does best.
 SETTINGS = """\
 --test        flag              None     evaluate on the test split too
---find-lr     flag              None     try learning rates from 0.001 to 10, no more
+--find-lr     flag              None     only try learning rates from 0.001 to 10
 --diagnose    flag              None     show each layer at the first step and halfway
 --by-hand     flag              None     train with gradients by hand, and check them
---sweep       int               None     train so many random settings briefly, no more
+--sweep       int               None     only try so many random settings
 --data        text              None     UTF-8 text, a document a line, in place of names.txt
---documents   int               None     documents to train on; all of 80%
 --steps       int               7000     training steps
 --batch-size  int               32       examples a step
 --lr          float             None     learning rate at first: 0.4, or 0.1 from 50000 steps on
@@ -643,7 +629,6 @@ def main(argv=None):
     boundary, rng = len(characters) - 1, random.Random(args.seed)
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
-    splits["train"] = splits["train"][:args.documents]
     examples, options = examples_of(splits["train"], args.block_size), vars(args)
     options["vocab_size"], brief = len(characters), {"steps": min(1000, args.steps // 10)}
     if args.find_lr:
@@ -677,7 +662,8 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
     if args.by_hand and losses:
-        print(f"by hand, gradients are off by {max(p.off for p in model.parameters()):.1g} at most")
+        off = max(p.off for p in model.parameters())
+        print(f"by hand, gradients are off by {off:.1g}, the root mean square where it is largest")
     for name in ("train", "dev", "test")[:3 if args.test else 2]:
         print(f"{name} loss {evaluate(model, examples_of(splits[name], args.block_size)):.4f}")
     print("\nsamples (* is one of the documents)")
@@ -686,9 +672,10 @@ def main(argv=None):
         print("".join(characters[i] for i in ids[:-1]) + " *" * (ids[:-1] in documents))
     print("\nthe closest to each token, by their embeddings")
     rows = model.layers[0].weight.data
-    for i, row in enumerate(rows):
-        near = sorted(range(len(rows)), key=lambda j: math.dist(row, rows[j]))[:6]
-        print(" ".join(characters[j] for j in near), end="\n" if i % 5 == 4 else "    ")
+    near = [sorted(range(len(rows)), key=lambda j: math.dist(row, rows[j]))[:6] for row in rows]
+    texts = [" ".join(characters[j] for j in numbers) for numbers in near]
+    for i in range(0, len(texts), 5):
+        print("    ".join(texts[i:i + 5]))
 
 
 if __name__ == "__main__":
