@@ -120,10 +120,9 @@ def transpose(rows):
 
 # %% 3. The network
 # Each of the T = block_size tokens of a context is looked up in a table: a row of n_embd numbers.
-# Laid end to end, these are the input of n_hidden neurons. Each is a weighted sum of all of it, then
-# bent, say by tanh: unbent, two layers could do no more than one. The last layer's weighted sums are
-# the logits, one for each token: the higher, the likelier. Bengio et al. 2003, "A Neural
-# Probabilistic Language Model".
+# Laid end to end, these go into n_hidden neurons. Each is a weighted sum of all, then bent, say by
+# tanh: unbent, two layers could do no more than one. Weighted sums of what comes out are the logits,
+# one a token: the higher, the likelier. Bengio et al. 2003, "A Neural Probabilistic Language Model".
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -189,7 +188,7 @@ class Flatten:
 
 
 class Linear:
-    """(N, n_in) times weight (n_in, n_out), plus bias (n_out), if any. ValueError for other rows."""
+    """Rows (N, n_in) times weight (n_in, n_out), plus bias (n_out), if there is one: -> (N, n_out)."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
@@ -214,8 +213,6 @@ class Linear:
 
 class Tanh:
     """Bends any number to between -1 and 1: (N, m) -> (N, m)."""
-    gain = 5 / 3  # makes up for what it takes away, see section 5
-
     def __call__(self, x):
         out = [[math.tanh(v) for v in row] for row in x.data]
         return Tensor(out, (x,), lambda grad: ([[g * (1 - y * y) for g, y in zip(*rows)]
@@ -224,8 +221,6 @@ class Tanh:
 
 class ReLU:
     """Makes negative numbers 0: (N, m) -> (N, m)."""
-    gain = math.sqrt(2)
-
     def __call__(self, x):
         out = [[max(v, 0.0) for v in row] for row in x.data]
         return Tensor(out, (x,), lambda grad: ([[g if y > 0 else 0.0 for g, y in zip(*rows)]
@@ -238,10 +233,7 @@ class Sequential:
         self.layers = layers
 
     def __call__(self, x):
-        self.outs = []
-        for layer in self.layers:
-            x = layer(x)
-            self.outs.append(x)
+        self.outs = [x := layer(x) for layer in self.layers]
         return x
 
     def parameters(self):
@@ -297,12 +289,8 @@ def cross_entropy(logits, targets):
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
 # deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
 # such a weight, spread by about 8. There tanh is flat (saturated), and little gradient comes back.
-# So let weights spread by 1 / sqrt(n_in), times a gain, because tanh and relu shrink what they get.
-def initial_std(init, n_in, gain):
-    """A layer's first standard deviation: He et al. 2015, "Delving Deep into Rectifiers", or 1."""
-    return gain / math.sqrt(n_in) if init == "kaiming" else 1.0
-
-
+# So let weights spread by 1 / sqrt(n_in), times a gain, because tanh and relu shrink what they get:
+# He et al. 2015, "Delving Deep into Rectifiers". build() below does so; this shows what comes of it.
 def flat_share(layer, rows):
     """The share of a Tanh's outputs beyond 0.97, or of a ReLU's neurons that are 0 in all rows."""
     flat = [abs(v) > 0.97 for row in rows for v in row]
@@ -330,7 +318,7 @@ def standardize(values, known=None):
     def backward(grad):
         """grad (n), of normed -> the gradient of values (n): scale * grad, if mean and variance were
         known. If not, to add to all values, or to stretch them, changes nothing in normed. So grad
-        first loses its mean, and its part along normed: normed times the mean of grad * normed."""
+        loses its mean, and its part along normed, which is normed times the mean of grad * normed."""
         if known:
             return [scale * g for g in grad]
         shift, stretch = sum(grad) / n, sum([grad[i] * normed[i] for i in range(n)]) / n
@@ -365,18 +353,16 @@ class LayerNorm:
 class BatchNorm1d:
     """Each column of (N, n) to mean 0 and variance 1, then times its weight, plus its bias: Ioffe,
     Szegedy 2015, "Batch Normalization". Raises InputError for training on a batch of 1."""
-    training = True
-
     def __init__(self, n):
-        self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
+        self.weight, self.bias, self.training = Tensor([1.0] * n), Tensor([0.0] * n), True
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
     def __call__(self, x):
         running = zip(self.running_mean, self.running_var)
         known = itertools.repeat(None) if self.training else running
-        columns, ways_back, *seen = zip(*map(standardize, transpose(x.data), known))
+        columns, ways_back, *moments = zip(*map(standardize, transpose(x.data), known))
         if self.training:
-            self.update(len(x.data), *seen)
+            self.update(len(x.data), *moments)
 
         def backward(grad):
             return (transpose([back(g) for back, g in zip(ways_back, transpose(grad))]),)
@@ -398,16 +384,17 @@ def build(options):
     """The network: contexts (N, block_size) -> logits (N, vocab_size). options: see SETTINGS."""
     rng, init, norm = random.Random(options["seed"]), options["init"], options["norm"]
     vocab_size, n_embd, n_hidden = (options[key] for key in ("vocab_size", "n_embd", "n_hidden"))
+    std = lambda n_in, gain: gain / math.sqrt(n_in) if init == "kaiming" else 1.0
     layers = [Embedding(vocab_size, n_embd, 0.3 if init == "kaiming" else 1.0, rng), Flatten()]
     n_in, gain = options["block_size"] * n_embd, 1.0
+    bend, its_gain = (Tanh(), 5 / 3) if options["activation"] == "tanh" else (ReLU(), math.sqrt(2))
     for _ in range(options["n_layer"]):
-        std = initial_std(init, n_in, gain)
         norms = {"batch": [BatchNorm1d(n_hidden)], "layer": [LayerNorm(n_hidden)], "none": []}
-        layers += [Linear(n_in, n_hidden, std, rng, bias=norm != "batch"), *norms[norm],
-                   Tanh() if options["activation"] == "tanh" else ReLU()]
-        n_in, gain = n_hidden, layers[-1].gain
-    std = initial_std(init, n_in, 0.1)  # ten times fainter: the network begins unsure
-    return Sequential([*layers, Linear(n_in, vocab_size, std, rng)])
+        linear = Linear(n_in, n_hidden, std(n_in, gain), rng, bias=norm != "batch")
+        layers += [linear, *norms[norm], bend]
+        n_in, gain = n_hidden, its_gain
+    # the last layer begins ten times fainter: unsure
+    return Sequential([*layers, Linear(n_in, vocab_size, std(n_in, 0.1), rng)])
 
 
 # %% 7. Training
@@ -448,10 +435,9 @@ def evaluate(model, examples):
     return -sum(log_probs[context][target] for context, target in examples) / len(examples)
 
 
-# Which learning rate? Try many in one short run: best is a little before the loss rises again.
 def find_lr(options, examples, steps):
-    """Prints the mean loss of some steps with each of 41 rates: Smith 2017, "Cyclical Learning
-    Rates for Training Neural Networks"."""
+    """Which learning rate? Prints the mean loss of some steps with each of 41, in one run: best is
+    a little before it rises again. Smith 2017, "Cyclical Learning Rates"."""
     rates = [0.001 * 10 ** (k / 10) for k in range(41)]
     losses = train(build(options), examples, options, [r for r in rates for _ in range(steps)])
     means = {}
@@ -474,16 +460,16 @@ def compare(options, splits, changes):
         losses = [evaluate(model, part[:5000]) for part in parts]
         flat = flat_share(model.layers[-2], model.outs[-2].data)
         what = ", ".join(f"{key} {o[key]}" for key in o if o[key] != options.get(key))
-        print(f"train {losses[0]:6.3f}  dev {losses[1]:6.3f}  flat {flat:6.1%}  with {what}")
+        print(f"train {losses[0]:6.3f}  dev {losses[1]:6.3f}  flat {flat:6.1%}  {what}")
 
 
 # %% 8. Diagnostics
-# What a hidden layer gives should spread, and little of it be flat. Gradients should spread alike at
-# all layers, for if they shrink on their way back, the first layers hardly learn. And a step should
+# What a hidden layer gives should spread, and little of it be flat. Gradients should spread alike
+# at all layers: if they shrink on their way back, the first layers hardly learn. And a step should
 # change weights by a hundredth to a thousandth of their size (the update-to-data ratio).
 def spread_and_bars(data):
     """How far numbers in nested lists spread around 0, the root of their mean square; and how many
-    are in each twelfth of a range of twice that on both sides, in which the ends count all beyond."""
+    are in each twelfth of the range of twice that on both sides, with all beyond in the end ones."""
     while isinstance(data[0], list):
         data = [item for items in data for item in items]
     spread, counts = math.sqrt(sum([v * v for v in data]) / len(data)), [0] * 12
@@ -495,7 +481,7 @@ def spread_and_bars(data):
 def diagnose(model, batch, lr):
     """Prints how a batch goes through the layers, and how gradients come back."""
     loss = backpropagate(model, *batch)
-    print(f"\nloss {loss:.3f}    spread                flat   gradients              step / weight")
+    print(f"\nloss {loss:.3f}    spread                flat   gradients           step / weight")
     for layer, out in zip(model.layers, model.outs):
         (spread, bars), (d_spread, d_bars) = spread_and_bars(out.data), spread_and_bars(out.grad)
         flat = f"{flat_share(layer, out.data):.1%}" if isinstance(layer, (Tanh, ReLU)) else ""
@@ -509,13 +495,12 @@ def diagnose(model, batch, lr):
 # %% 9. Backpropagation by hand
 # What does .backward() do? Here is its work, for one hidden layer with batch norm and tanh. Going
 # back, each step asks how the loss changes with what went in, if we know how it changes with what
-# came out: d_x is d loss / d x. Three rules will do. In a product, a factor gets the gradient of the
-# product times the other factor. In a sum, each term gets that of the sum. And what was used in
-# several places gets the sum of what comes back from all. First batch norm, the longest way.
+# came out: d_x is d loss / d x. A factor gets the gradient of the product times the other factor, a
+# term that of the sum, and what is used several times the sum of what comes back from all its uses.
 # exercise 3.6: batch norm backward, step by step
 def norm_by_hand(values, gamma, d_out, eps=1e-5):
-    """values (N) are a neuron's sums over the batch, normed the same standardised, and d_out (N) is
-    the gradient of gamma * normed + beta -> a tuple of those of values (N), gamma and beta."""
+    """values (N) are a neuron's sums over the batch; d_out (N) is the gradient of what it makes of
+    them, gamma * normed + beta -> a tuple of those of values (N), gamma and beta."""
     n = len(values)
     mean = sum(values) / n
     centred = [v - mean for v in values]
@@ -579,7 +564,6 @@ def sample(model, boundary, block_size, rng):
 # You can stop here: what follows reads options.
 
 # %% 11. The command line
-# Nothing below is about networks. The longer the run, the smaller the learning rate that does best.
 SETTINGS = """\
 --test        flag              None     evaluate on the test split too
 --find-lr     flag              None     only try learning rates from 0.001 to 10
@@ -662,8 +646,7 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
     if args.by_hand and losses:
-        off = max(p.off for p in model.parameters())
-        print(f"by hand, gradients are off by {off:.1g}, the root mean square where it is largest")
+        print(f"by hand, off by {max(p.off for p in model.parameters()):.0e} (root mean square)")
     for name in ("train", "dev", "test")[:3 if args.test else 2]:
         print(f"{name} loss {evaluate(model, examples_of(splits[name], args.block_size)):.4f}")
     print("\nsamples (* is one of the documents)")

@@ -342,7 +342,7 @@ def test_the_default_run(names, capsys):
     assert doctest.testmod(mlp).failed == 0
     out = printed(capsys, *names, "--steps", "20", "--test")
     assert len(re.findall(r"^train +\d+\.\d{3}  dev +\d+\.\d{3}", out, re.M)) == 7
-    assert "with steps 0, init naive, norm none\n" in out and "n_hidden 2\n" in out and "documents 100\n" in out
+    assert "  steps 0, init naive, norm none\n" in out and "n_hidden 2\n" in out and "documents 100\n" in out
     assert "60 documents, " in out and out.count("\nstep ") == 11
     assert len(re.findall(r"^(train|dev|test) loss [23]\.\d{4}$", out, re.M)) == 3
     samples = out.split("samples (")[1].split("\n\n")
@@ -354,8 +354,8 @@ def test_the_default_run(names, capsys):
 
 
 @pytest.mark.parametrize("mode, expected", [
-    (["--by-hand"], r"off by \de-1\d,"), (["--diagnose"], "(?s)step / weight.*step / weight"),
-    (["--find-lr"], "lowest near --lr"), (["--sweep", "2"], "lr 0.5")])
+    (["--by-hand"], r"by hand, off by \de-1\d "), (["--diagnose"], "(?s)step / weight.*step / weight"),
+    (["--find-lr"], "lowest near --lr"), (["--sweep", "2"], "lr 0.4")])
 def test_other_modes(mode, expected, names, capsys):
     out = printed(capsys, *names, "--steps", "20", *mode)
     assert re.search(expected, out) and out == printed(capsys, *names, "--steps", "20", *mode)
