@@ -120,9 +120,9 @@ def transpose(rows):
 
 # %% 3. The network
 # Each of the T = block_size tokens of a context is looked up in a table: a row of n_embd numbers.
-# Laid end to end, these go into n_hidden neurons. Each is a weighted sum of all, then bent, say by
-# tanh: unbent, two layers could do no more than one. Weighted sums of what comes out are the logits,
-# one a token: the higher, the likelier. Bengio et al. 2003, "A Neural Probabilistic Language Model".
+# Laid end to end, these go into n_hidden neurons. Each is a weighted sum of all, bent, say by tanh:
+# unbent, two layers could do no more than one. Weighted sums of what comes out are the logits, one
+# a token: the higher, the likelier. Bengio et al. 2003, "A Neural Probabilistic Language Model".
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
@@ -181,14 +181,13 @@ class Embedding:
 class Flatten:
     """The rows of each example laid end to end: (N, T, m) -> (N, T * m)."""
     def __call__(self, x):
-        m = x.shape[2]
-        out = [[v for row in rows for v in row] for rows in x.data]
+        out, m = [[v for row in rows for v in row] for rows in x.data], x.shape[2]
         cut = lambda row: [row[i:i + m] for i in range(0, len(row), m)]
         return Tensor(out, (x,), lambda grad: ([cut(row) for row in grad],))
 
 
 class Linear:
-    """Rows (N, n_in) times weight (n_in, n_out), plus bias (n_out), if there is one: -> (N, n_out)."""
+    """x (N, n_in) times weight (n_in, n_out), plus bias (n_out), if it has one: -> (N, n_out)."""
     def __init__(self, n_in, n_out, std, rng, bias=True):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
@@ -289,8 +288,8 @@ def cross_entropy(logits, targets):
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
 # deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
 # such a weight, spread by about 8. There tanh is flat (saturated), and little gradient comes back.
-# So let weights spread by 1 / sqrt(n_in), times a gain, because tanh and relu shrink what they get:
-# He et al. 2015, "Delving Deep into Rectifiers". build() below does so; this shows what comes of it.
+# So let weights spread by 1 / sqrt(n_in), times a gain, because tanh and relu shrink what they get
+# (build() below): He et al. 2015, "Delving Deep into Rectifiers".
 def flat_share(layer, rows):
     """The share of a Tanh's outputs beyond 0.97, or of a ReLU's neurons that are 0 in all rows."""
     flat = [abs(v) > 0.97 for row in rows for v in row]
@@ -316,9 +315,9 @@ def standardize(values, known=None):
 
     # exercise 3.5: the gradient of batch norm
     def backward(grad):
-        """grad (n), of normed -> the gradient of values (n): scale * grad, if mean and variance were
+        """grad (n), of normed -> the gradient of values (n): scale * grad, if mean and variance are
         known. If not, to add to all values, or to stretch them, changes nothing in normed. So grad
-        loses its mean, and its part along normed, which is normed times the mean of grad * normed."""
+        loses its mean and its part along normed: normed times the mean of all grad * normed."""
         if known:
             return [scale * g for g in grad]
         shift, stretch = sum(grad) / n, sum([grad[i] * normed[i] for i in range(n)]) / n
@@ -358,14 +357,12 @@ class BatchNorm1d:
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
     def __call__(self, x):
-        running = zip(self.running_mean, self.running_var)
-        known = itertools.repeat(None) if self.training else running
+        known = itertools.repeat(None) if self.training else zip(self.running_mean, self.running_var)
         columns, ways_back, *moments = zip(*map(standardize, transpose(x.data), known))
         if self.training:
             self.update(len(x.data), *moments)
-
-        def backward(grad):
-            return (transpose([back(g) for back, g in zip(ways_back, transpose(grad))]),)
+        backward = lambda grad: (
+            transpose([back(g) for back, g in zip(ways_back, transpose(grad))]),)
         return scale_shift(Tensor(transpose(columns), (x,), backward), self.weight, self.bias)
 
     def update(self, n, means, variances):
@@ -393,15 +390,14 @@ def build(options):
         linear = Linear(n_in, n_hidden, std(n_in, gain), rng, bias=norm != "batch")
         layers += [linear, *norms[norm], bend]
         n_in, gain = n_hidden, its_gain
-    # the last layer begins ten times fainter: unsure
-    return Sequential([*layers, Linear(n_in, vocab_size, std(n_in, 0.1), rng)])
+    return Sequential([*layers, Linear(n_in, vocab_size, std(n_in, 0.1), rng)])  # 0.1: not yet sure
 
 
 # %% 7. Training
-# The gradient over all examples would say which way is downhill, but a step is cheaper on a few of
-# them, drawn at random (stochastic gradient descent): many rough steps get further than few exact
-# ones. Their size, the learning rate, decides more than all else: too small and nothing happens,
-# too large and the loss explodes. Small steps at the end settle what large ones shake.
+# The gradient over all examples would say which way is downhill, but many rough steps, each on a
+# few drawn at random (stochastic gradient descent), get further than few exact ones. Their size,
+# the learning rate, decides more than all else: too small and nothing happens, too large and the
+# loss explodes. Small steps at the end settle what large ones shake.
 def backpropagate(model, contexts, targets):
     """The loss of a batch, in nats a token; every parameter then has its gradient in .grad."""
     for p in model.parameters():
@@ -469,7 +465,7 @@ def compare(options, splits, changes):
 # change weights by a hundredth to a thousandth of their size (the update-to-data ratio).
 def spread_and_bars(data):
     """How far numbers in nested lists spread around 0, the root of their mean square; and how many
-    are in each twelfth of the range of twice that on both sides, with all beyond in the end ones."""
+    are in each twelfth of the range of twice that on both sides (the end ones count all beyond)."""
     while isinstance(data[0], list):
         data = [item for items in data for item in items]
     spread, counts = math.sqrt(sum([v * v for v in data]) / len(data)), [0] * 12
@@ -519,7 +515,7 @@ def norm_by_hand(values, gamma, d_out, eps=1e-5):
 
 # Much of this cancels: standardize has what is left. C are the embeddings, W1, W2 layers' weights.
 def gradients_by_hand(model, contexts, targets):
-    """What backpropagate does, by hand. p.off then says how far p.grad is off that of backward()."""
+    """What backpropagate does, by hand. p.off says how far p.grad is off that of backward()."""
     loss, params = backpropagate(model, contexts, targets), model.parameters()
     _, joined, sums, _, hidden, logits = [out.data for out in model.outs]
     C, W1, gamma, _, W2, _ = [p.data for p in params]
@@ -623,10 +619,9 @@ def main(argv=None):
             "n_hidden": rng.choice([16, 64, 128]), "norm": rng.choice(["batch", "layer"]),
             "lr": round(10 ** rng.uniform(-1.5, 0.5), 2)} for _ in range(args.sweep)])
     if not (args.by_hand or args.diagnose):
-        fresh = [{"steps": 0, "init": init, "norm": norm} for init in ("naive", "kaiming")
-                 for norm in ("none", "batch")]
-        more = [brief, brief | {"n_hidden": 2}, brief | {"documents": 100}]
-        compare(options, splits, fresh + more)
+        new = [{"steps": 0, "init": init, "norm": norm} for init in ("naive", "kaiming")
+               for norm in ("none", "batch")]
+        compare(options, splits, [*new, brief, brief | {"n_hidden": 2}, brief | {"documents": 100}])
     model, losses, begun = build(options), [], time.monotonic()
     size = sum(math.prod(p.shape) for p in model.parameters())
     print(f"\n{len(lines)} documents, {len(examples)} examples to train on, {size} parameters")
