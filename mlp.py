@@ -357,7 +357,7 @@ class BatchNorm1d:
         self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
 
     def __call__(self, x):
-        known = itertools.repeat(None) if self.training else zip(self.running_mean, self.running_var)
+        known = [None] * x.shape[1] if self.training else zip(self.running_mean, self.running_var)
         columns, ways_back, *moments = zip(*map(standardize, transpose(x.data), known))
         if self.training:
             self.update(len(x.data), *moments)
