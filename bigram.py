@@ -135,24 +135,22 @@ def show_score(characters, probs, ids):
 
 
 # %% 5. A tensor that knows where it came from
-# A network can learn the table, too; we need the slope of the loss with respect to each of its 729
-# numbers. With a Value for each, micrograd.py would make thousands of objects at every step. So one
-# object, a Tensor, holds a whole table; an operation works on all its numbers at once, and is one
-# step of the way back. A Value kept its slopes, one for each parent. Here they would be a table for
-# each number in a table; but all that is ever done with them is to multiply and add up. So a Tensor
-# keeps a function that does it: local_backward takes the gradient with respect to the result, a
-# table of the same shape, and gives those with respect to what it was computed from. For a * b of
-# two numbers it would be lambda grad: (grad * b, grad * a).
+# A network can learn the table, too, if we know the slope of the loss with respect to each of its
+# numbers, 729 here. With a Value for each, micrograd.py would make thousands of objects at every
+# step. So one object, a Tensor, holds a whole table, and an operation, one step of the way back,
+# works on all its numbers at once. A Value kept its slopes, one for each parent. Here that would be
+# one for each pair of a number that goes in and a number that comes out; but all that is ever done
+# with slopes is to multiply and add. So a Tensor keeps a function that does it: local_backward takes
+# the gradient with respect to what came out, and gives that with respect to what went in, of the
+# same shape. For a * b of two numbers it would be lambda grad: (grad * b, grad * a).
 class Tensor:
     """A number, a list of numbers or of rows, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent.
-    >>> rows = Tensor([[1.0, 3.0], [2.0, 2.0]])
-    >>> shares = normalize(rows)
-    >>> shares.data
-    [[0.25, 0.75], [0.5, 0.5]]
-    >>> mean_nll(shares, [[1, 0], [0, 0]]).backward()
-    >>> rows.grad
-    [[-0.75, 0.25], [0.0, 0.0]]"""
+    >>> probs = Tensor([[0.25, 0.75], [0.5, 0.5]])
+    >>> loss = mean_nll(probs, [[1, 0], [0, 0]])
+    >>> loss.backward()
+    >>> probs.grad
+    [[-4.0, 0.0], [0.0, 0.0]]"""
     numbers = itertools.count()
 
     def __init__(self, data, parents=(), local_backward=lambda grad: ()):
@@ -190,36 +188,8 @@ def add(a, b):
     return [add(p, q) for p, q in zip(a, b)]
 
 
-# These are all the operations of our network and its loss.
-def exp(x):
-    """e to the power of each number of x (n, m). Its slope is itself."""
-    out = [[math.exp(v) for v in row] for row in x.data]
-
-    def backward(grad):
-        return ([[g * e for g, e in zip(*rows)] for rows in zip(grad, out)],)
-    return Tensor(out, (x,), backward)
-
-
-def normalize(x):
-    """Each row of x (n, m) divided by its sum."""
-    out = probabilities(x.data)
-
-    # exercise 2.5 (needs 2.2): the gradient of dividing by the sum
-    def backward(grad):
-        """grad (n, m), of out -> a tuple with the gradient of x (n, m).
-        A number of a row whose sum is `total` makes its own share larger, by 1 / total. And being
-        part of the total, it makes every share of the row, its own too, smaller, by share / total.
-        Its gradient is the sum of these slopes, each times the gradient of the share it changes."""
-        d_x = []
-        for row, shares, g in zip(x.data, out, grad):
-            total, shrink = sum(row), sum([g[j] * shares[j] for j in range(len(g))])
-            d_x.append([(g[j] - shrink) / total for j in range(len(g))])
-        return (d_x,)
-    return Tensor(out, (x,), backward)
-
-
 def mean_nll(probs, counts):
-    """nll of probs, a Tensor (n, m), as a Tensor. The slope of -log p is -1 / p."""
+    """nll of probs, a Tensor (n, m): a number, as a Tensor. The slope of -log p is -1 / p."""
     total = sum(map(sum, counts))
 
     def backward(grad):
@@ -231,24 +201,43 @@ def mean_nll(probs, counts):
 # %% 6. The same model as a network
 # What goes in is a token, as a one-hot row: zeros, but for a 1 at its id. Times a matrix of weights
 # it picks out one row of them: these are the logits, a score for each token that may come next. All
-# one-hot rows together pick out all rows: the matrix itself, again a table. Its numbers may be any,
-# so e to the power of each makes them positive, and division by the row's sum makes probabilities
-# of them; the two steps are called softmax. Then gradient descent, as in micrograd.py. Where it
-# will end we know: no table fits the pairs better than each row's own shares.
+# one-hot rows together pick out all rows: the matrix itself, a table again. Its numbers may be any;
+# softmax makes probabilities of each row. Then gradient descent, as in micrograd.py. Where it will
+# end we know: no table fits the pairs better than each row's own shares.
+def softmax(row):
+    """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials.
+    >>> softmax([0.0, math.log(3)])
+    [0.25, 0.75]"""
+    top = max(row)  # subtracted, it cancels out, and no exponential can overflow
+    exps = [math.exp(v - top) for v in row]
+    total = sum(exps)
+    return [e / total for e in exps]
+
+
 def network(weights):
-    """The probabilities after each token, from weights: both Tensors (vocab_size, vocab_size)."""
-    return normalize(exp(weights))
+    """What comes after each token: Tensor (vocab_size, vocab_size) -> its softmax, row by row."""
+    probs = [softmax(row) for row in weights.data]
+
+    # exercise 2.5: the gradient of softmax
+    def backward(grad):
+        """grad, of probs -> a tuple with the gradient of weights, also (vocab_size, vocab_size).
+        If w grows, e^w grows, and with it the share p of w in its row, by p. But the total grows,
+        too, by p of itself: so each share q of the row, also p, shrinks by p q. The gradient of w
+        is the sum of these slopes, each times the gradient of the share that it changes."""
+        d_weights = []
+        for p, g in zip(probs, grad, strict=True):
+            shrink = sum([g[j] * p[j] for j in range(len(p))])
+            d_weights.append([p[j] * (g[j] - shrink) for j in range(len(p))])
+        return (d_weights,)
+    return Tensor(probs, (weights,), backward)
 
 
 def train(weights, counts, steps, lr, weight_decay=0.0):
     """Gradient descent on the mean loss over all pairs, yielding the loss of each step. However
-    long the text, the pairs differ in no more than how often they occur, so that each step is on
-    all of it. weight_decay: see section 7. Raises InputError if the loss is no number."""
+    long the text, pairs differ only in how often they occur, so each step can be on all of them.
+    weight_decay: see section 7. Raises InputError if the loss is no number."""
     for _ in range(steps):
-        try:
-            loss = mean_nll(network(weights), counts)
-        except OverflowError:  # of exp
-            loss = Tensor(math.inf)
+        loss = mean_nll(network(weights), counts)
         if not math.isfinite(loss.data):
             raise InputError("the loss is no number: the steps, lr, were too large")
         weights.grad = None  # of the step before
@@ -313,7 +302,7 @@ def show_ngrams(characters, splits, rng, longest=6):
     vocab_size, boundary = len(characters), len(characters) - 1
     print("\nlonger contexts; new: share of dev's tokens whose context train does not have;\n"
           "copies: how many of 100 samples are documents of train\n"
-          "n   contexts  of possible    new  smoothing   train     dev  copies  a sample")
+          "n  contexts   possible    new  smoothing   train     dev  copies  a sample")
     for n in range(1, longest + 1):
         table, dev = (count_ngrams(splits[name], n, vocab_size) for name in ("train", "dev"))
         new = sum(sum(row) for context, row in dev.items() if context not in table)
@@ -323,7 +312,7 @@ def show_ngrams(characters, splits, rng, longest=6):
         losses = [ngram_nll(table, part, smoothing, vocab_size) for part in (table, dev)]
         samples = [sample(lambda ids: table[last(ids, n - 1)], boundary, rng) for _ in range(100)]
         copies = sum([boundary, *ids] in splits["train"] for ids in samples)
-        print(f"{n}{len(table):11}{vocab_size ** (n - 1):13}{new:7.1%}{smoothing:11g}"
+        print(f"{n}{len(table):10}{vocab_size ** (n - 1):11}{new:7.1%}{smoothing:11g}"
               f"{losses[0]:8.4f}{losses[1]:8.4f}{copies:8}  "
               + "".join(characters[i] for i in samples[0][:-1]), flush=True)
 
