@@ -1,10 +1,9 @@
 """The smallest language model: how likely is each letter after the one before?
 
-micrograd.py trained a network to tell two shapes apart. A language model tells how likely each
-token (here, a character) is to come next, and with that it can invent text, and be scored on real
-text. This one looks at a single token before: a table of pairs, a bigram model. First it is filled by
-counting; then a network learns the same table by gradient descent, with Tensors in place of Values.
-Shannon 1948, "A Mathematical Theory of Communication", sections 2 and 3.
+micrograd.py told two shapes apart. A language model tells how likely each token (here, a character)
+is to come next, and with that it can invent text, and be scored on real text. This one looks at a
+single token before: a table of pairs, a bigram model. First the table is filled by counting; then a
+network learns the same table by gradient descent, with Tensors in place of Values.
 
     python bigram.py    a few seconds; prints what the sections find, on names.txt
 """
@@ -62,8 +61,8 @@ def count_pairs(documents, vocab_size):
 
 # %% 3. Probabilities and samples
 # Divide each row by its sum, and it says how likely each token is to come next. To invent a name,
-# begin at the boundary, draw the next token with the probabilities of its row, go to the row of
-# what was drawn, and so on, until the boundary is drawn.
+# begin at the boundary, draw the next token with the probabilities of its row, go to the row of it,
+# and so on, to the boundary (Shannon 1948, "A Mathematical Theory of Communication", section 3).
 # exercise 2.2: counts to probabilities
 def probabilities(counts, smoothing=0):
     """Each row divided by its sum, after smoothing (see section 4) was added to every number of it.
@@ -80,8 +79,8 @@ def probabilities(counts, smoothing=0):
 # exercise 2.3: inventing a name
 def sample(row_after, boundary, rng, max_new_tokens=50):
     """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens.
-    row_after is a function: it takes all ids so far, of which the first is a boundary, and gives the
-    row of the table by which rng, a random.Random, draws the next."""
+    row_after is a function from all ids so far, the first boundary too, to the row of the table by
+    which rng, a random.Random, draws the next."""
     ids = [boundary]
     for _ in range(max_new_tokens):
         row = row_after(ids)
@@ -91,10 +90,10 @@ def sample(row_after, boundary, rng, max_new_tokens=50):
     return ids[1:]
 
 
-def draw_tables(characters, *tables):
-    """Print tables of probabilities side by side, of no more than the last 36 tokens: the likelier
-    the token at the top comes after that on the left, the darker."""
-    shown = range(len(characters))[-36:]
+def draw_tables(title, characters, *tables):
+    """Print tables side by side: the likelier the token at the top after the left, the darker."""
+    shown = range(len(characters))[-36:]  # more would not fit beside each other
+    print(title)
     print("    ".join("  " + characters[-36:] for _ in tables))
     for i in shown:
         shades = [[" .░▒▓█"[sum(table[i][j] >= edge for edge in (0.001, 0.01, 0.03, 0.1, 0.3))]
@@ -107,9 +106,9 @@ def draw_tables(characters, *tables):
 # logarithm is a sum, easier to work with. Turn the sign and divide by the number of pairs: this is
 # the loss of all language models, the average negative log-likelihood (nll), in nats, for natural
 # logarithm. e to the power of it is the perplexity: at 12, a model is as unsure as if it had to
-# pick from 12 equally likely tokens. But a pair that was never seen has probability 0, whose
-# logarithm is minus infinity, and so the loss of a whole text is infinite. Smoothing mends that: it
-# adds, say, 1 to every count. Lidstone 1920, "Note on the General Case of the Bayes-Laplace Formula".
+# pick from 12 equally likely tokens. But a pair that was never seen has probability 0, and log 0 is
+# minus infinity: a single such pair, and the loss of a whole text is infinite. Smoothing adds, say,
+# 1 to every count. Lidstone 1920, "Note on the General Case of the Bayes-Laplace Formula".
 # exercise 2.4: the loss of a language model
 def nll(probs, counts):
     """The average negative log-likelihood of text with these counts of pairs, in nats a token:
@@ -124,25 +123,25 @@ def nll(probs, counts):
 
 def show_score(characters, probs, ids):
     """Print how likely a document is, pair by pair."""
+    print("\nhow likely is a name?")
     total = 0.0
     for before, after in itertools.pairwise(ids):
         p = probs[before][after]
         total += math.log(p)
         print(f"  {characters[before]}{characters[after]}  {p:7.2%}  {math.log(p):7.3f}")
     loss = -total / (len(ids) - 1)
-    print(f"  likelihood, the product: {math.exp(total):.3g}; log-likelihood, the sum: {total:.3f}\n"
+    print(f"  likelihood, the product: {math.exp(total):.3g}; the sum of logarithms: {total:.3f}\n"
           f"  loss, their average, its sign turned: {loss:.3f}; perplexity {math.exp(loss):.1f}")
 
 
 # %% 5. A tensor that knows where it came from
-# A network can learn the table, too, if we know the slope of the loss with respect to each of its
-# numbers, 729 here. With a Value for each, micrograd.py would make thousands of objects at every
-# step. So one object, a Tensor, holds a whole table, and an operation, one step of the way back,
-# works on all its numbers at once. A Value kept its slopes, one for each parent. Here that would be
-# one for each pair of a number that goes in and a number that comes out; but all that is ever done
-# with slopes is to multiply and add. So a Tensor keeps a function that does it: local_backward takes
-# the gradient with respect to what came out, and gives that with respect to what went in, of the
-# same shape. For a * b of two numbers it would be lambda grad: (grad * b, grad * a).
+# A network can learn the table, too, if we know how the loss grows with respect to each number in
+# it, 729 here. Values would be thousands of objects at every step. So one object, a Tensor, holds a
+# whole table, and an operation works on all its numbers at once. A Value kept slopes, one for each
+# parent; here that would be one for each pair of a number that goes in and one that comes out. But
+# all that is done with slopes is to multiply and add, and a function can do that: local_backward
+# takes the gradient with respect to what came out, and gives that with respect to what went in, in
+# the same shape. For a * b of two numbers it would be lambda grad: (grad * b, grad * a).
 class Tensor:
     """A number, a list of numbers or of rows, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent.
@@ -205,9 +204,7 @@ def mean_nll(probs, counts):
 # softmax makes probabilities of each row. Then gradient descent, as in micrograd.py. Where it will
 # end we know: no table fits the pairs better than each row's own shares.
 def softmax(row):
-    """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials.
-    >>> softmax([0.0, math.log(3)])
-    [0.25, 0.75]"""
+    """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
     exps = [math.exp(v - top) for v in row]
     total = sum(exps)
@@ -252,24 +249,22 @@ def train(weights, counts, steps, lr, weight_decay=0.0):
 # also makes each weight smaller, by a small share of it. Smoothing does the same to counts. Both
 # change most what the text says least about, rare tokens: to a large count, 1 more is nothing.
 def show_weight_decay(counts, lr, weight_decay=0.0002):
-    """Print losses of a table learned with weight decay, and of one smoothed until it is as bad."""
+    """Print the losses of a table learned with weight decay, and of one smoothed as much."""
     weights = Tensor([[0.0] * len(row) for row in counts["train"]])
     *_, loss = train(weights, counts["train"], 500, lr, weight_decay)
     extra = min(range(1, 100), key=lambda extra: abs(
         nll(probabilities(counts["train"], extra), counts["train"]) - loss))
-    for title, table in ((f"weight decay {weight_decay}", network(weights).data),
-                         (f"smoothing {extra}", probabilities(counts["train"], extra))):
-        print(f"{title:19}  train {nll(table, counts['train']):.4f}"
-              f"  dev {nll(table, counts['dev']):.4f}")
+    tables = [network(weights).data, probabilities(counts["train"], extra)]
+    print(f"\nwith weight decay {weight_decay}, or smoothing {extra}: train loss {loss:.4f};",
+          "dev loss", " and ".join(f"{nll(table, counts['dev']):.4f}" for table in tables))
 
 
 # %% 8. Longer contexts
-# Two tokens before say more than one, and three more than two. To count, it takes only a larger
-# table: an n-gram model has a row for each context of n - 1 tokens. But with each token more there
-# are vocab_size times as many contexts, and the text does not grow: soon new names are full of
-# contexts that never occurred, and the table only knows the training names by heart. The dev loss,
-# after falling for a while, rises. To a table, the contexts "ann" and "enn" have nothing in common;
-# what can see what they have in common is where mlp.py begins.
+# Two tokens before say more than one. To count, it takes only a larger table: an n-gram model has a
+# row for each context of n - 1 tokens. But with each token more there are vocab_size times as many
+# contexts, and the text does not grow: soon new names are full of contexts that never occurred, and
+# the table knows nothing but the training names, by heart. The dev loss, after falling for a while,
+# rises. To a table, the contexts "ann" and "enn" have nothing in common; mlp.py begins there.
 def last(ids, n):
     """The last n ids, as a tuple; before the first, a boundary, stand more of it."""
     padded = ids[:1] * n + ids
@@ -297,24 +292,21 @@ def ngram_nll(table, counts, smoothing, vocab_size):
     return nll(probabilities(rows, smoothing), counts.values())
 
 
-def show_ngrams(characters, splits, rng, longest=6):
-    """Print how n-gram models of n = 1 to longest fare, each with the smoothing that dev likes."""
+def show_ngrams(characters, splits, rng, smoothing=0.1):
+    """Print how n-gram models of n = 1 to 6 fare, with little smoothing, and samples without it."""
     vocab_size, boundary = len(characters), len(characters) - 1
     print("\nlonger contexts; new: share of dev's tokens whose context train does not have;\n"
           "copies: how many of 100 samples are documents of train\n"
-          "n  contexts   possible    new  smoothing   train     dev  copies  a sample")
-    for n in range(1, longest + 1):
+          "n  contexts   possible    new   train     dev  copies  a sample")
+    for n in range(1, 7):
         table, dev = (count_ngrams(splits[name], n, vocab_size) for name in ("train", "dev"))
         new = sum(sum(row) for context, row in dev.items() if context not in table)
         new /= sum(map(sum, dev.values()))
-        smoothing = min((0.001, 0.01, 0.1, 1, 10),
-                        key=lambda extra: ngram_nll(table, dev, extra, vocab_size))
         losses = [ngram_nll(table, part, smoothing, vocab_size) for part in (table, dev)]
         samples = [sample(lambda ids: table[last(ids, n - 1)], boundary, rng) for _ in range(100)]
         copies = sum([boundary, *ids] in splits["train"] for ids in samples)
-        print(f"{n}{len(table):10}{vocab_size ** (n - 1):11}{new:7.1%}{smoothing:11g}"
-              f"{losses[0]:8.4f}{losses[1]:8.4f}{copies:8}  "
-              + "".join(characters[i] for i in samples[0][:-1]), flush=True)
+        print(f"{n}{len(table):10}{vocab_size ** (n - 1):11}{new:7.1%}{losses[0]:8.4f}"
+              f"{losses[1]:8.4f}{copies:8}  " + "".join(characters[i] for i in samples[0][:-1]))
 
 
 # You can stop here: what follows reads options.
@@ -341,17 +333,12 @@ def main(argv=None):
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
     counts = {name: count_pairs(part, vocab_size) for name, part in splits.items()}
-    print(f"{len(lines)} documents, {vocab_size} tokens, of which {characters[-1]} is the boundary")
-
     probs = probabilities(counts["train"])
-    print("\nwhat comes next?")
-    draw_tables(characters, probs)
-    print("\nsamples, from this table     if all tokens were equally likely")
+    draw_tables(f"{len(lines)} documents; what comes after each token?", characters, probs)
+    print("\nsamples")
     for _ in range(args.samples):
-        texts = ["".join(characters[i] for i in sample(row_after, boundary, rng)[:-1])
-                 for row_after in (lambda ids: probs[ids[-1]], lambda ids: [1] * vocab_size)]
-        print(f"{texts[0]:28} {texts[1]}")
-    print("\nhow likely is a name?")
+        ids = sample(lambda ids: probs[ids[-1]], boundary, rng)
+        print("".join(characters[i] for i in ids[:-1]))
     show_score(characters, probs, splits["train"][0])
     whole = count_pairs(itertools.chain(*splits.values()), vocab_size)
     print("\nloss                         as counted   with 1 added to every count")
@@ -366,17 +353,15 @@ def main(argv=None):
     try:
         for step, loss in enumerate(train(weights, counts["train"], args.steps, args.lr), start=1):
             left = (time.monotonic() - begun) / step * (args.steps - step)
+            line = f"step {step:5}  loss {loss:.4f}  {left:.0f} s left   "
             if sys.stderr.isatty():
-                print(f"step {step:5}  loss {loss:.4f}  {left:.0f} s left   ", end="\r",
-                      file=sys.stderr, flush=True)
+                print(line, end="\r", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped at step {step}; Ctrl-C again quits", file=sys.stderr)
     learned = network(weights).data
     for name in ("train", "dev", "test")[:2 + args.test]:
         print(f"{name} loss {nll(learned, counts[name]):.4f}")
-    print("\ncounted, and learned")
-    draw_tables(characters, probs, learned)
-    print("\nweight decay is smoothing")
+    draw_tables("\ncounted, and learned", characters, probs, learned)
     show_weight_decay(counts, args.lr)
     show_ngrams(characters, splits, rng)
 
@@ -390,3 +375,6 @@ if __name__ == "__main__":
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+# To find out: how many names must there be before two tokens of context beat one, and three two?
+# [between 400 and 800; between 3,200 and 6,763] What does a mixture of n = 1 to 5 get? [dev 2.086]
