@@ -349,8 +349,8 @@ def main(argv=None):
         print(f"{title:29}{losses[0]:10.4f}{losses[1]:13.4f}")
 
     weights, step, begun = Tensor([[0.0] * vocab_size for _ in characters]), 0, time.monotonic()
-    print(f"\nthe same as a network, {vocab_size ** 2} weights", flush=True)
     try:
+        print(f"\nthe same as a network, {vocab_size ** 2} weights", flush=True)
         for step, loss in enumerate(train(weights, counts["train"], args.steps, args.lr), start=1):
             left = (time.monotonic() - begun) / step * (args.steps - step)
             line = f"step {step:5}  loss {loss:.4f}  {left:.0f} s left   "

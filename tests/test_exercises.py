@@ -39,7 +39,7 @@ def lesson(name):
     return pytest.fixture(name=name)(lambda: imported(name))
 
 
-bigram, mlp = map(lesson, ("bigram", "mlp"))
+mlp = lesson("mlp")
 
 
 def same(what, found, expected, tolerance=1e-9):
@@ -161,98 +161,6 @@ def written(places):
     """Indices such as [0][2], the first and the last ones."""
     texts = ["".join(f"[{i}]" for i in place) or "no index" for place in places]
     return ", ".join(texts if len(texts) < 5 else [*texts[:2], "...", texts[-1]])
-
-
-# --- 2: bigram.py ---
-
-
-def test_exercise_2_1_pairs_of_two_documents(bigram):
-    documents = [[0, 1, 2, 2, 0], [0, 1, 3, 0]]
-    same(f"count_pairs({documents}, 5)", bigram.count_pairs(documents, 5),
-         [[0, 2, 0, 0, 0], [0, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
-    same("the documents afterwards, which should be as they were", documents,
-         [[0, 1, 2, 2, 0], [0, 1, 3, 0]])
-
-
-def test_exercise_2_2_shares_of_a_row(bigram):
-    counts = [[1, 3], [2, 0]]
-    same(f"probabilities({counts})", bigram.probabilities(counts), [[0.25, 0.75], [1.0, 0.0]])
-    bigram.probabilities(counts, 1)
-    same("the counts afterwards, which should be as they were", counts, [[1, 3], [2, 0]])
-
-
-def test_exercise_2_2_smoothing(bigram):
-    same("probabilities([[1, 3], [0, 0]], 0.5)", bigram.probabilities([[1, 3], [0, 0]], 0.5),
-         [[0.3, 0.7], [0.5, 0.5]])
-    same("probabilities([[1, 0, 3]], 2)", bigram.probabilities([[1, 0, 3]], 2), [[0.3, 0.2, 0.5]])
-
-
-def test_exercise_2_2_a_row_of_zeros(bigram):
-    same("probabilities([[0, 0], [1, 0]]), where nothing is known of row 0",
-         bigram.probabilities([[0, 0], [1, 0]]), [[0.0, 0.0], [1.0, 0.0]])
-
-
-def test_exercise_2_3_from_boundary_to_boundary(bigram):
-    asked = []
-
-    def row_after(ids):  # 0, then surely 1, then surely 2, then the boundary
-        asked.append(list(ids))
-        return {(ids[-1] + 1) % 3: 1}
-    same("where 1 follows 0, 2 follows 1 and the boundary 0 follows 2: the ids",
-         bigram.sample(row_after, random.Random(1)), [1, 2])
-    same("the ids for which it asked for a row", asked, [[0], [0, 1], [0, 1, 2]])
-
-
-def test_exercise_2_3_cut_at_max_new_tokens(bigram):
-    for n in (0, 3):
-        same(f"where 1 always follows: the ids, for max_new_tokens={n}",
-             bigram.sample(lambda ids: {1: 1}, random.Random(1), n), [1] * n)
-
-
-def test_exercise_2_3_drawn_in_proportion(bigram):
-    rng = random.Random(1)
-    texts = [bigram.sample(lambda ids: {0: 0.25, 1: 0.25, 2: 0.5}, rng, 1) for _ in range(2000)]
-    for ids, share in (([], 0.25), ([1], 0.25), ([2], 0.5)):
-        found = texts.count(ids) / 2000
-        if abs(found - share) > 0.04:
-            fail(f"with the row {{0: 0.25, 1: 0.25, 2: 0.5}} (0 ends the text), max_new_tokens=1: "
-                 f"expected {ids} to be a share of about {share} of the samples, found {found}")
-    same("two samples from random.Random(5)", *(
-        bigram.sample(lambda ids: {1: 1, 2: 1}, random.Random(5), 20) for _ in range(2)))
-
-
-def test_exercise_2_4_by_hand(bigram):
-    probs, counts = [[0.5, 0.5], [0.25, 0.75]], [[1, 0], [2, 2]]
-    same(f"nll({probs}, {counts}), which is -(log 0.5 + 2 log 0.25 + 2 log 0.75) / 5",
-         bigram.nll(probs, counts), -(math.log(0.5) + 2 * math.log(0.25) + 2 * math.log(0.75)) / 5)
-
-
-def test_exercise_2_4_what_was_held_for_impossible(bigram):
-    same("nll([[1.0, 0.0]], [[3, 1]]), where a pair of probability 0 occurs",
-         bigram.nll([[1.0, 0.0]], [[3, 1]]), math.inf)
-    same("nll([[1.0, 0.0]], [[3, 0]]), where it does not", bigram.nll([[1.0, 0.0]], [[3, 0]]), 0.0)
-
-
-def test_exercise_2_6_pairs_and_triples(bigram):
-    documents = [[0, 1, 2, 0], [0, 1, 0]]
-    for n, table in ((2, {(0,): {1: 2}, (1,): {2: 1, 0: 1}, (2,): {0: 1}}),
-                     (3, {(0, 0): {1: 2}, (0, 1): {2: 1, 0: 1}, (1, 2): {0: 1}}),
-                     (4, {(0, 0, 0): {1: 2}, (0, 0, 1): {2: 1, 0: 1}, (0, 1, 2): {0: 1}}),
-                     (1, {(): {1: 2, 2: 1, 0: 2}})):
-        same(f"count_ngrams({documents}, {n})", bigram.count_ngrams(documents, n), table)
-
-
-def test_exercise_2_5_by_hand(bigram):
-    out = bigram.Tensor([[1.0, 3.0]]).normalize()  # by the first: 1/4 - 1/16, by the second: -1/16
-    same("the way back of [[1, 3]], normalized, where [[1, 0]] comes back",
-         out.local_backward([[1.0, 0.0]])[0], [[0.1875, -0.0625]])
-
-
-def test_exercise_2_5_against_nudging(bigram):
-    rng = random.Random(3)
-    for n, m in ((2, 3), (1, 4)):
-        x = bigram.Tensor([[rng.uniform(0.5, 2) for _ in range(m)] for _ in range(n)])
-        check_way_back(x.normalize, {"x": x})
 
 
 # --- 3: mlp.py ---
