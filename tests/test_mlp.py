@@ -91,11 +91,6 @@ def test_splits_share_nothing_and_lose_nothing():
     assert mlp.split(list("abcdefghij")) == (list("cdefghij"), ["a"], ["b"])
 
 
-def test_splits_are_the_same_documents_as_in_the_other_lessons():
-    import bigram
-    assert mlp.load(NAMES, 42)[1] == bigram.load(NAMES, 42)[1]
-
-
 # --- the tensor ---
 
 @pytest.mark.parametrize("n, k, m", [(1, 1, 1), (2, 3, 4), (5, 16, 2), (3, 70, 3)])
