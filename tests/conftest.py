@@ -4,7 +4,6 @@ A handout has a list of its exercises in exercises.txt. There, only their tests 
 lines say which exercises are done. Where there is no such list, nothing of this happens.
 """
 import os
-import re
 import signal
 import sys
 
@@ -21,9 +20,7 @@ if os.path.exists(os.path.join(HERE, "exercises.txt")):
 
 def numbers_of(item):
     """The numbers of the exercises that a test is about."""
-    old = re.match(r"test_exercise_(\d)_(\d+)_", item.name)  # until its lesson is rewritten
-    return {mark.args[0] for mark in item.iter_markers("exercise")} | (
-        {f"{old[1]}.{old[2]}"} if old else set())
+    return {mark.args[0] for mark in item.iter_markers("exercise")}
 
 
 def pytest_configure(config):

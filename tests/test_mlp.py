@@ -6,8 +6,6 @@ import os
 import random
 import re
 import runpy
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -362,37 +360,3 @@ def test_other_modes(mode, expected, names, capsys):
     assert ("dev loss" in out) == (mode[0] in ("--by-hand", "--diagnose"))
     if mode[0] == "--sweep":
         assert out.count("\n") == 2 and len(set(out.strip().split("\n"))) == 2
-
-
-def start(*args):
-    return subprocess.Popen([sys.executable, "-X", "utf8", mlp.__file__, *args], text=True, encoding="utf-8",
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-@pytest.mark.parametrize("args, message", [
-    *((data, "data: ") for data in (b"\xe9\n" * 9,)), *((data, "documents: ") for data in (b"", b"\n\n", b"ab\ncd\n")),
-    (["--data", "no/such/file"], "no/such/file"), (["--data", "."], "Is a directory: '.'"),
-    (["--n-embd", "0"], "n_embd: 0 is out of range"), (["--batch-size", "1.5"], "invalid int value: '1.5'"),
-    (["--lr", "0"], "lr: 0.0 is out"), (["--lr", "nan"], "lr: nan"), (["--norm", "group"], "invalid choice: 'group'"),
-    (["--batch-size", "1"], "a batch of 1"), (["--lr", "900"], "lr"), (["--by-hand", "--n-layer", "2"], "--by-hand")])
-def test_what_cannot_be_used_gets_one_line(args, message, names, tmp_path):
-    if isinstance(args, bytes):
-        (tmp_path / "data").write_bytes(args)
-        args = ["--data", str(tmp_path / "data")]
-    process = start(*names, "--steps", "50", *args)
-    error = process.communicate(timeout=60)[1]
-    assert process.returncode == 2 and "Traceback" not in error and error.count("error: ") == 1
-    assert message in error.strip().split("\n")[-1] and re.fullmatch(r"(usage.*\n)?mlp.py: error: .*\n", error)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("samples, code", [("3", 0), ("1000000", 130)])
-def test_ctrl_c_ends_training_and_goes_on_and_a_second_one_quits(samples, code, names):
-    process = start(*names, "--steps", "200000", "--samples", samples, "--diagnose")
-    next(line for line in process.stdout if line.startswith("step "))
-    process.send_signal(signal.SIGINT)
-    next(line for line in process.stderr if "stopped at step" in line)
-    if code:
-        process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == code and "Traceback" not in error and ("closest to each" in out) == (code == 0)

@@ -1,0 +1,64 @@
+"""Each lesson run as a script: what cannot be used is said in one line, and Ctrl-C ends training."""
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# how the line begins after which a training has begun, and what it takes to get there soon
+BEGUN = {"micrograd": ("two moons",), "bigram": ("the same as a network",), "mlp": ("step", "--diagnose"),
+         "wavenet": ("step", "--eval-docs", "300"), "gpt": ("step", "--eval-docs", "300")}
+COMMON = {"--lr 0": "", "--lr nan": "", "--steps -1": "", "--steps 1.5": "int value: '1.5'",
+          "--seed x": "int value: 'x'", "more": "arguments: more", "--lr 1e300 --steps 9": "too large"}
+DATA = {"--data nothing": "nothing", "--data .": "directory: '.'", "--data bytes": "bytes: 'utf-8' codec",
+        "--data two": "2 documents", "--data empty": "0 documents"}
+WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --data two"},
+         "bigram": {**DATA, "--samples -1": "samples"},
+         "mlp": {**DATA, "--n-embd 0": "n_embd: 0 is out of range", "--norm group": "invalid choice: 'group'",
+                 "--batch-size 1": "a batch of 1", "--diagnose --lr 900": "lr",
+                 "--by-hand --n-layer 2": "--by-hand"},
+         "wavenet": {**DATA, "--n-embd 0": "n_embd: 0 is out of range", "--block-size 6": "context of 6"},
+         "gpt": {**DATA, "--n-embd 0": "n_embd: 0 is out of range", "--n-head 5": "24 channels for 5 heads",
+                 "--batch-size 1.5": "int value", "--data two --ids two": "not both",
+                 "--prompt aaaaabbbbbcccccdd": "context of 16", "--prompt É": "not only",
+                 "--load .": ".: no GPT-2", "--load bytes": "bytes: no GPT-2"}}
+
+
+def start(lesson, *args, **options):
+    """The process of a lesson, its outputs in pipes."""
+    return subprocess.Popen([sys.executable, os.path.join(ROOT, f"{lesson}.py"), *args], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                            env={**os.environ, "PYTHONIOENCODING": "utf-8"}, **options)
+
+
+@pytest.mark.parametrize("lesson, args, message", [
+    (lesson, args, message) for lesson in WRONG for args, message in {**COMMON, **WRONG[lesson]}.items()])
+def test_what_cannot_be_used_gets_one_line(lesson, args, message, tmp_path):
+    for name, data in (("bytes", b"ab\ncd\n\xff\n"), ("two", b"ab\n\ncd\n"), ("empty", b"\n")):
+        (tmp_path / name).write_bytes(data)
+    process = start(lesson, *args.split(), cwd=tmp_path)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and error.count("error: ") == 1 and "Traceback" not in error
+    line = error.strip().split("\n")[-1]
+    assert line.startswith(f"{lesson}.py: error: ") and message in line
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")
+@pytest.mark.parametrize("lesson", BEGUN)
+def test_ctrl_c_ends_training_and_goes_on_and_a_second_one_quits(lesson):
+    line, *options = BEGUN[lesson]
+    for code in (0, 130):
+        process = start(lesson, "--steps", "1000000", *options,
+                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        while not process.stdout.readline().startswith(line):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        while "stopped at step" not in process.stderr.readline():
+            assert process.poll() is None
+        if code:
+            process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+        assert process.returncode == code and "Traceback" not in error
+        assert code or "\ndev loss " in out
