@@ -261,10 +261,10 @@ def test_batch_norm_backward_in_steps(values, gamma):
 
 
 def test_spread_histogram_and_the_share_that_is_flat():
-    data = [[1.0, -1.0], [1.0, -1.0], [0.0, 9.0], [0.001, 0.001]]
-    assert mlp.spread_and_bars(data) == (pytest.approx(math.sqrt(85.000002 / 8)), "     ▄█    ▂")
+    data = [[1.0, -3.0], [1.0, -3.0], [0.0, 9.0], [0.001, 0.001]]
+    assert mlp.spread_and_bars(data) == (pytest.approx(math.sqrt(101.000002 / 8)), "   ▄  █    ▂")
     assert mlp.spread_and_bars([0.0, 0.0]) == (0.0, "      █     ")
-    data = [[0.98, -0.99, 0.5, 0.0], [0.1, 0.2, 0.0, 0.0]]
+    data = [[0.98, -0.99, 0.95, 0.0], [0.1, 0.2, 0.0, 0.0]]
     assert mlp.flat_share(mlp.Tanh(), data) == 0.25 and mlp.flat_share(mlp.ReLU(), data) == 0.25
 
 
@@ -352,7 +352,7 @@ def test_the_default_run(names, capsys):
 
 
 @pytest.mark.parametrize("mode, expected", [
-    (["--by-hand"], r"by hand, off by \de-1\d "), (["--diagnose"], "(?s)step / weight.*step / weight"),
+    (["--by-hand"], r"by hand: off by \de-1\d "), (["--diagnose"], "(?s)step / weight.*step / weight"),
     (["--find-lr"], "lowest near --lr"), (["--sweep", "2"], "lr 0.4")])
 def test_other_modes(mode, expected, names, capsys):
     out = printed(capsys, *names, "--steps", "20", *mode)
