@@ -91,31 +91,20 @@ class Tensor:
                 arrived[parent] = add(arrived[parent], share) if parent in arrived else share
 
 
-def add(a, b):
-    """The sum of two numbers, or number by number of two nested lists of one shape."""
+def add(a, b, factor=1.0):
+    """a + factor * b, for two numbers, or number by number for two nested lists of one shape."""
     if not isinstance(a, list):
-        return a + b
+        return a + factor * b
     if len(a) != len(b):
         raise ValueError(f"a sum of {len(a)} and of {len(b)} numbers or rows")
     if isinstance(a[0], list):
-        return [add(p, q) for p, q in zip(a, b)]
-    return [a[i] + b[i] for i in range(len(a))]
+        return [add(p, q, factor) for p, q in zip(a, b)]
+    return [a[i] + factor * b[i] for i in range(len(a))]
 
 
 def transpose(rows):
     """n rows of m numbers -> m rows of n."""
     return [list(column) for column in zip(*rows)]
-
-
-def rows_of(data):
-    """The rows of all documents in one list: (B, T, C) -> (N, C)."""
-    return [row for document in data for row in document]
-
-
-def cut_like(rows, data):
-    """The opposite: N rows cut again into documents as long as those of data."""
-    rows = iter(rows)
-    return [list(itertools.islice(rows, len(document))) for document in data]
 
 
 # %% 3. Modules
@@ -138,29 +127,24 @@ def inner(a, b):
 
 # The same, faster; you may skip it. PyPy compiles these loops to the speed of C; CPython makes an
 # object of each product. math.dist makes none to give the distance of two rows, and the law of
-# cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If p were much longer than
-# q, rounding would swallow q: then a is first brought to the length of b.
+# cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. Only if p were much longer
+# than q, or shorter, rounding would swallow one of them.
 if sys.implementation.name == "cpython":
+    plain_inner = inner
+
     def inner(a, b):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
-        a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
-        scale = (max(a_lengths) or 1.0) / (max(b_lengths) or 1.0)
-        if 0 < scale < 0.001 or scale > 1000:
-            a = [tuple([x / scale for x in p]) for p in a]
-        else:
-            scale = 1.0
-        half, dist, b_squares, out = scale / 2, math.dist, [s * s for s in b_lengths], []
-        for p, length in zip(a, a_lengths):
-            square = (length / scale) * (length / scale)
-            out.append([half * (square + s - (d := dist(p, q)) * d) for s, q in zip(b_squares, b)])
-        return out
-else:
-    inner([[0.0] * 5000], [[0.0] * 5000])  # PyPy compiles a loop that it meets in its middle best
+        a_squares, b_squares = ([s * s for s in [math.hypot(*p) for p in rows]] for rows in (a, b))
+        if not 1e-10 * max(a_squares) < max(b_squares) < 1e10 * max(a_squares):
+            return plain_inner(a, b)
+        dist = math.dist
+        return [[0.5 * (square + s - (d := dist(p, q)) * d) for s, q in zip(b_squares, b)]
+                for square, p in zip(a_squares, a)]
 
 
 class Module:
-    """A layer, perhaps of layers. If it treats all rows alike, forward(rows) gives new rows, and a
-    function from their gradient to that of rows and of each parameter, in a tuple."""
+    """A layer, or several. forward(rows) gives new rows and a function from their gradient to a
+    tuple, with that of rows first and then those of the parameters."""
     layers, training = (), True  # training: one switch for all, off in evaluate() and sample()
 
     def parameters(self):
@@ -169,48 +153,40 @@ class Module:
         return own + [p for layer in self.layers for p in layer.parameters()]
 
     def __call__(self, x):
-        out, backward = self.forward(rows_of(x.data))
+        out, backward = self.forward(sum(x.data, []))  # the rows of all documents in one list
+
+        def cut(rows):  # into documents again
+            rows = iter(rows)
+            return [list(itertools.islice(rows, len(document))) for document in x.data]
 
         def local_backward(grad):
-            d_rows, *d_parameters = backward(rows_of(grad))
-            return cut_like(d_rows, x.data), *d_parameters
-        return Tensor(cut_like(out, x.data), (x, *self.parameters()), local_backward)
-
-
-# exercise 4.1: rows joined, and the way back
-def join(x, places):
-    """New rows, each of n rows of x (B, T, C) end to end: -> (B', T', n * C), with the way back.
-    places (B', T', n) tells which: the rows of x are numbered, through all documents, from 0.
-    >>> join(Tensor([[[1.0], [2.0], [3.0]]]), [[(0, 1), (1, 2)]]).data
-    [[[1.0, 2.0], [2.0, 3.0]]]"""
-    rows, m = rows_of(x.data), len(x.data[0][0])
-
-    def backward(grad):
-        d_rows = [[0.0] * m for _ in rows]
-        for numbers, row in zip(rows_of(places), rows_of(grad), strict=True):
-            for k, i in enumerate(numbers):  # a row that was copied twice gets both
-                d_rows[i] = add(d_rows[i], row[k * m:(k + 1) * m])
-        return (cut_like(d_rows, x.data),)
-    out = [[[v for i in numbers for v in rows[i]] for numbers in document] for document in places]
-    return Tensor(out, (x,), backward)
+            d_rows, *d_parameters = backward(sum(grad, []))
+            return cut(d_rows), *d_parameters
+        return Tensor(cut(out), (x, *self.parameters()), local_backward)
 
 
 class Embedding(Module):
     """A row of n_embd numbers for each id: (B, T) -> (B, T, n_embd). ValueError for unknown ids."""
     def __init__(self, vocab_size, n_embd, rng):
-        rows = [[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(vocab_size)]
-        self.weight = Tensor(rows)  # near each other at first
+        self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)]
+                              for _ in range(vocab_size)])
 
     def __call__(self, documents):
-        table, ids = self.weight, rows_of(documents)
-        if not 0 <= min(ids) <= max(ids) < len(table.data):  # -1 would be the last row
-            raise ValueError(f"ids from {min(ids)} to {max(ids)}, but {len(table.data)} rows")
-        x = Tensor([table.data], (table,), lambda grad: (grad[0],))  # as a single document
-        return join(x, [[(i,) for i in ids] for ids in documents])
+        table = self.weight.data
+        if not all(0 <= i < len(table) for ids in documents for i in ids):  # -1 would be the last
+            raise ValueError(f"the ids must be from 0 to {len(table) - 1}")
+
+        def backward(grad):
+            d_weight = [[0.0] * len(row) for row in table]
+            for ids, rows in zip(documents, grad):
+                for i, row in zip(ids, rows):
+                    d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
+            return (d_weight,)
+        return Tensor([[table[i] for i in ids] for ids in documents], (self.weight,), backward)
 
 
 class Linear(Module):
-    """Each row times weight (n_in, n_out), plus bias (n_out). (B, T, n_in) -> (B, T, n_out)."""
+    """Each row times weight (n_in, n_out), plus bias (n_out), if any: -> (B, T, n_out)."""
     def __init__(self, n_in, n_out, rng, gain=1.0, bias=True):
         std = gain / math.sqrt(n_in)  # sums of n_in products then spread as they do, times gain
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
@@ -226,9 +202,10 @@ class Linear(Module):
         def backward(grad):
             # a weight gets, in every row, the gradient of its output times its input; an input that
             # of each output times the weight between; a bias that of its output
-            d_weight = inner(transpose(rows), transpose(grad))  # rows.T @ grad
-            d_bias = [list(map(sum, transpose(grad)))] if bias else []
-            return inner(grad, weight), d_weight, *d_bias       # grad @ weight.T
+            columns = transpose(grad)
+            d_weight = inner(transpose(rows), columns)  # rows.T @ grad
+            d_bias = [list(map(sum, columns))] if bias else []
+            return inner(grad, weight), d_weight, *d_bias  # grad @ weight.T
         return [add(row, bias.data) for row in out] if bias else out, backward
 
 
@@ -248,33 +225,36 @@ class BatchNorm1d(Module):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
         self.running_mean, self.running_var, self.batches = [0.0] * n, [1.0] * n, 0
 
+    # exercise 4.1 (hard): batch norm, in training and out of it
     def forward(self, rows):
-        """(N, n) -> (N, n). Out of training by running means and variances, in which the first 100
-        batches count the same, and each later one 1%."""
-        n, training, normed, out = len(rows), self.training, [], []
-        self.batches += training
-        channels = zip(transpose(rows), self.weight.data, self.bias.data, strict=True)
-        for c, (column, w, b) in enumerate(channels):
-            mean, variance = self.running_mean[c], self.running_var[c]
-            if training:
-                mean, new = sum(column) / n, max(0.01, 1 / self.batches)
-                variance = sum([(v - mean) * (v - mean) for v in column]) / n
-                self.running_mean[c] += new * (mean - self.running_mean[c])
-                # around its own mean, a batch varies less than around the true one: n - 1
-                self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-            scale = 1 / math.sqrt(variance + 1e-5)
-            normed.append(([(v - mean) * scale for v in column], w * scale))
-            out.append([v * w + b for v in normed[c][0]])
+        """rows (N, n) -> (N, n): each v becomes weight (v - mean) / sqrt(variance + 1e-5) + bias.
+        Out of training by running statistics: averages, in which the first 100 batches count the
+        same, and each later one 1%. There, variances are times N / (N - 1): around its own mean, a
+        batch varies less than around the true one. Backward: shifting or stretching the channel of
+        a batch changes nothing, so its gradient has no part in these directions."""
+        n, training, channels = len(rows), self.training, transpose(rows)
+        means, variances = self.running_mean, self.running_var
+        if training:
+            means = [sum(vs) / n for vs in channels]
+            variances = [sum([(v - m) * (v - m) for v in vs]) / n for vs, m in zip(channels, means)]
+            self.batches += 1
+            new, true = max(0.01, 1 / self.batches), [v * n / (n - 1) for v in variances]
+            self.running_mean = add(self.running_mean, add(means, self.running_mean, -1.0), new)
+            self.running_var = add(self.running_var, add(true, self.running_var, -1.0), new)
+        scales = [1 / math.sqrt(variance + 1e-5) for variance in variances]
+        normed = [[(v - m) * s for v in vs] for vs, m, s in zip(channels, means, scales, strict=True)]
+        weight, bias = self.weight.data, self.bias.data
+        out = [[v * w + b for v in vs] for vs, w, b in zip(normed, weight, bias)]
 
         def backward(grad):
-            d_columns, d_weight, d_bias = [], [], []
-            for gs, (vs, slope) in zip(transpose(grad), normed, strict=True):
-                d_bias.append(sum(gs))
+            d_channels, d_weight, d_bias = [], [], []
+            for gs, vs, w, scale in zip(transpose(grad), normed, weight, scales):
                 d_weight.append(sum([g * v for g, v in zip(gs, vs)]))
-                # shifting or stretching a channel changes nothing: no gradient in these directions
+                d_bias.append(sum(gs))
                 shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if training else (0.0, 0.0)
-                d_columns.append([slope * (g - shift - stretch * v) for g, v in zip(gs, vs)])
-            return transpose(d_columns), d_weight, d_bias
+                slope = w * scale
+                d_channels.append([slope * (g - shift - stretch * v) for g, v in zip(gs, vs)])
+            return transpose(d_channels), d_weight, d_bias
         return transpose(out), backward
 
 
@@ -295,16 +275,16 @@ class Sequential(Module):
 # join two neighbours: letters to pairs, pairs to fours, fours to eights, with the same weights for
 # all pairs. Twice the context is one layer more, not twice the weights.
 class FlattenConsecutive(Module):
-    """Each n rows that follow each other end to end."""
-    def __init__(self, n):
-        self.n = n
-
-    # exercise 4.2 (needs 4.1): neighbours
+    """Every two rows that follow each other end to end, as one."""
+    # exercise 4.2: neighbours
     def __call__(self, x):
-        """x (B, T, C) -> (B, T / n, n * C)."""
-        numbers = cut_like(itertools.count(), x.data)  # of the rows of each document
-        return join(x, [[rows[t:t + self.n] for t in range(0, len(rows), self.n)]
-                        for rows in numbers])
+        """x (B, T, C) -> (B, T / 2, 2 * C), a Tensor with the way back.
+        >>> FlattenConsecutive()(Tensor([[[1], [2], [3], [4]]])).data
+        [[[1, 2], [3, 4]]]"""
+        m = x.shape[2]
+        out = [[rows[t] + rows[t + 1] for t in range(0, len(rows), 2)] for rows in x.data]
+        return Tensor(out, (x,), lambda grad: ([[half for row in rows for half in (row[:m], row[m:])]
+                                                for rows in grad],))
 
 
 # %% 5. The same as convolutions
@@ -320,12 +300,20 @@ class CausalConv1d(Linear):
         super().__init__(2 * n_in, n_out, rng, **options)
         self.dilation = dilation
 
-    # exercise 4.3 (needs 4.1): looking back
+    # exercise 4.3: looking back
     def __call__(self, x):
         """x (B, T, n_in) -> (B, T, n_out). The earlier row comes first, before all the first."""
-        numbers = cut_like(itertools.count(), x.data)
-        return super().__call__(join(x, [[(rows[max(0, t - self.dilation)], rows[t])
-                                          for t in range(len(rows))] for rows in numbers]))
+        m, gap = x.shape[2], self.dilation
+        out = [[rows[max(0, t - gap)] + row for t, row in enumerate(rows)] for rows in x.data]
+
+        def backward(grad):
+            d_x = [[row[m:] for row in rows] for rows in grad]
+            for d_rows, rows in zip(d_x, grad):
+                for t, row in enumerate(rows):  # what was copied as the earlier row gets that, too
+                    earlier = max(0, t - gap)
+                    d_rows[earlier] = add(d_rows[earlier], row[:m])
+            return (d_x,)
+        return super().__call__(Tensor(out, (x,), backward))
 
 
 def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
@@ -334,80 +322,68 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
     layers, n_in, dilation, gain = [Embedding(vocab_size, n_embd, rng)], n_embd, 1, 1.0
     while dilation < block_size:  # no bias: batch norm would take it away again
         if as_tree:
-            layers += [FlattenConsecutive(2), Linear(2 * n_in, n_hidden, rng, gain, bias=False)]
+            layers += [FlattenConsecutive(), Linear(2 * n_in, n_hidden, rng, gain, bias=False)]
         else:
             layers += [CausalConv1d(n_in, n_hidden, rng, dilation, gain=gain, bias=False)]
         layers += [BatchNorm1d(n_hidden), Tanh()]
         n_in, dilation, gain = n_hidden, 2 * dilation, 5 / 3  # the gain after tanh: see mlp.py
-    if dilation != block_size:
-        raise InputError(f"a context of {block_size}: it must be 1, 2, 4, 8 ...")
+    if dilation != block_size or block_size == 1:
+        raise InputError(f"a context of {block_size}: it must be 2, 4, 8 ...")
     return Sequential([*layers, Linear(n_in, vocab_size, rng, gain=0.1)])  # unsure at first
 
 
-def compare(tree, plain, ids, block_size, text):
-    """Prints what becomes of a document in the tree, all contexts at once, and in convolutions.
-    The function text makes characters of ids."""
+def compare(tree, convolutions, ids, block_size, characters):
+    """Prints the tree over a document's last context, then the shapes that the layers pass on, of
+    the tree for all contexts and of the convolutions for the document, and how far they differ."""
     Module.training, logits, width = False, [], block_size
     padded = ids[:1] * (block_size - 1) + ids  # before the first boundary stand only boundaries
     contexts = [padded[t:t + block_size] for t in range(len(ids) - 1)]
-    print("the tree over the last context of a name")
+    last = "".join(characters[i] for i in contexts[-1])
     while width:
-        nodes = [contexts[-1][t:t + width] for t in range(0, block_size, width)]
-        print("".join(text(node).center(4 * width) for node in nodes))
+        print("".join(last[t:t + width].center(4 * width) for t in range(0, block_size, width)))
         width //= 2
-    for title, model, x in (("all contexts of the name, in the tree", tree, contexts),
-                            ("the name, in the convolutions", plain, [ids[:-1]])):
-        print(f"\n{title}")
+    for model, x in ((tree, contexts), (convolutions, [ids[:-1]])):
         products = 0
         for layer in model.layers:
             x = layer(x)
-            print(f"  {type(layer).__name__:20}{x.shape}")
+            print(f"{type(layer).__name__:20}{x.shape}")
             if isinstance(layer, Linear):
-                products += len(rows_of(x.data)) * math.prod(layer.weight.shape)
-        print(f"  {products} products of a number and a weight")
-        logits.append(rows_of(x.data))
-    print(f"  the logits differ by {max(map(math.dist, *logits)):.1g}")
+                products += math.prod(x.shape[:2]) * math.prod(layer.weight.shape)
+        print(f"{products} products of a number and a weight\n")
+        logits.append(sum(x.data, []))
+    print(f"the logits differ by {max(map(math.dist, *logits)):.1g}")
 
 
 # %% 6. Loss and training
 # The loss is -log of the probability of the token that came, averaged, in nats a token. We train
 # the convolutions, on whole documents. (In training, batch norm would average over other rows in
 # the tree; out of training both are the same.)
-def softmax(row):
-    """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials."""
+def log_softmax(row):
+    """The logarithms of the probabilities: each number less log(sum of the exponentials of all)."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
-    exps = [math.exp(v - top) for v in row]
-    total = sum(exps)
-    if not total >= 1:  # exp(top - top) alone is 1
-        raise InputError("the logits are no numbers: the weights have become too large")
-    return [e / total for e in exps]
+    log_sum = top + math.log(sum([math.exp(v - top) for v in row]))
+    return [v - log_sum for v in row]
 
 
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (B, T, vocab_size), ids (B, T) -> nats a
-    token. Raises ValueError for a target out of range."""
-    rows, targets = rows_of(logits.data), rows_of(targets)
-    n, vocab_size = len(rows), len(rows[0])
-    if not 0 <= min(targets) <= max(targets) < vocab_size:
+    token. ValueError for a target out of range, InputError if the loss is no number."""
+    n, vocab_size = sum(map(len, targets)), logits.shape[2]
+    if not all(0 <= i < vocab_size for ids in targets for i in ids):
         raise ValueError(f"targets {targets} are not all below {vocab_size}")
-    probs = [softmax(row) for row in rows]
-    # -log p[target] = (top logit - target's logit) - log(top p): p[target] itself can round to 0
-    loss = sum(max(row) - row[target] - math.log(max(p))
-               for row, p, target in zip(rows, probs, targets, strict=True)) / n
+    log_probs = [[log_softmax(row) for row in rows] for rows in logits.data]
+    loss = -sum([row[target] for rows, ids in zip(log_probs, targets, strict=True)
+                 for row, target in zip(rows, ids, strict=True)]) / n
+    if not math.isfinite(loss):
+        raise InputError("the loss is no number: the steps, lr, were too large")
 
     def backward(grad):  # d loss / d logit = (p - 1 if it is the target's, else p) / n
-        d_logits = [[grad / n * p for p in row] for row in probs]
-        for row, target in zip(d_logits, targets):
-            row[target] -= grad / n
-        return (cut_like(d_logits, logits.data),)
+        d_logits = [[[grad / n * math.exp(v) for v in row] for row in rows] for rows in log_probs]
+        for rows, ids in zip(d_logits, targets):
+            for row, target in zip(rows, ids):
+                row[target] -= grad / n
+        return (d_logits,)
     return Tensor(loss, (logits,), backward)
-
-
-def scaled(data, factor):
-    """A list of numbers, or of rows, times factor."""
-    if isinstance(data[0], list):
-        return [scaled(row, factor) for row in data]
-    return [factor * v for v in data]
 
 
 def train(model, examples, steps, batch_size, lr, seed):
@@ -420,7 +396,7 @@ def train(model, examples, steps, batch_size, lr, seed):
         loss = cross_entropy(model([ids[:-1] for ids in batch]), [ids[1:] for ids in batch])
         loss.backward()
         for p in model.parameters():
-            p.data = add(p.data, scaled(p.grad, -lr * (steps - step) / steps))
+            p.data = add(p.data, p.grad, -lr * (steps - step) / steps)
             p.grad = None
         yield loss.data
 
@@ -446,38 +422,33 @@ class Gate(Module):
         """rows (N, 2n) -> rows (N, n), and a function from their gradient to a tuple with that of
         rows: (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second. The paper's (2)."""
         n = len(rows[0]) // 2
+        tanhs = [[math.tanh(v) for v in row[:n]] for row in rows]
         # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, where nothing can overflow
-        pairs = [[(math.tanh(u), 0.5 + 0.5 * math.tanh(0.5 * v)) for u, v in zip(row, row[n:])]
-                 for row in rows]
-
-        def backward(grad):
-            return ([[g * (1 - t * t) * s for g, (t, s) in zip(*both)]
-                     + [g * t * s * (1 - s) for g, (t, s) in zip(*both)]
-                     for both in zip(grad, pairs)],)
-        return [[t * s for t, s in row] for row in pairs], backward
+        gates = [[0.5 + 0.5 * math.tanh(0.5 * v) for v in row[n:]] for row in rows]
+        return [[t * s for t, s in zip(*pair)] for pair in zip(tanhs, gates)], lambda grad: (
+            [[g * (1 - t * t) * s for g, t, s in zip(*three)]
+             + [g * t * s * (1 - s) for g, t, s in zip(*three)]
+             for three in zip(grad, tanhs, gates)],)
 
 
 class WaveNet(Module):
     """Gated blocks with residual and skip connections, as in figure 4 of the paper, with n channels
     everywhere, and at the end tanh and one layer for relu and two."""
     def __init__(self, vocab_size, block_size, n, rng):
-        self.embedding = Embedding(vocab_size, n, rng)
-        self.blocks = [(CausalConv1d(n, 2 * n, rng, 2 ** k), Linear(n, n, rng))
-                       for k in range(block_size.bit_length() - 1)]
-        self.head = Linear(n, vocab_size, rng, gain=0.1)
-        self.layers = [self.embedding, *rows_of(self.blocks), self.head]
+        blocks = [Sequential([CausalConv1d(n, 2 * n, rng, 2 ** k), Gate(), Linear(n, n, rng)])
+                  for k in range(block_size.bit_length() - 1)]
+        self.layers = [Embedding(vocab_size, n, rng), *blocks, Linear(n, vocab_size, rng, gain=0.1)]
 
-    # exercise 4.5 (needs 4.1, 4.3, 4.4): residual and skip connections
+    # exercise 4.5 (needs 4.3, 4.4): residual and skip connections
     def __call__(self, ids):
-        """ids (B, T) -> logits (B, T, vocab_size). A block is a convolution, a Gate and a Linear;
-        what comes out is added to what went in, for the next block, and to the sum of what came out
-        of all, for tanh and the head."""
-        x, total = self.embedding(ids), None
-        for conv, linear in self.blocks:
-            out = linear(Gate()(conv(x)))
-            x = x + out
-            total = out if total is None else total + out
-        return self.head(Tanh()(total))
+        """ids (B, T) -> logits (B, T, vocab_size). What comes out of a block is added to what went
+        in, for the next; all that came out, added up, goes through tanh and the last layer."""
+        embedding, *blocks, head = self.layers
+        x, outs = embedding(ids), []
+        for block in blocks:
+            outs.append(block(x))
+            x = x + outs[-1]
+        return head(Tanh()(sum(outs[1:], outs[0])))
 
 
 # %% 8. Samples
@@ -485,13 +456,10 @@ class WaveNet(Module):
 # all places are computed again, though only the last is new: gpt.py will remember the others.
 def sample(model, boundary, rng, max_new_tokens=50):
     """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens."""
-    Module.training = False
-    ids = [boundary]
-    for _ in range(max_new_tokens):
-        probs = softmax(model([ids]).data[0][-1])
-        ids += rng.choices(range(len(probs)), probs)
-        if ids[-1] == boundary:
-            break
+    Module.training, ids = False, [boundary]
+    while len(ids) == 1 or len(ids) <= max_new_tokens and ids[-1] != boundary:
+        log_probs = log_softmax(model([ids]).data[0][-1])
+        ids += rng.choices(range(len(log_probs)), map(math.exp, log_probs))
     return ids[1:]
 
 
@@ -532,19 +500,17 @@ def read_options(argv):
 def main(argv=None):
     """Shows the networks, trains, evaluates and samples. Raises InputError and OSError."""
     args = read_options(argv)
-    path = args.data or Path(__file__).with_name("names.txt")
-    lines = [line for line in read_lines(path) if line]
+    lines = list(filter(None, read_lines(args.data or Path(__file__).with_name("names.txt"))))
     characters = "".join(sorted(set("".join(lines)))) + "·"
     boundary = len(characters) - 1
     documents = [[characters.index(char) for char in line] for line in lines]
     splits = make_splits(documents, boundary, args.seed)
-    text = lambda ids: "".join(characters[i] for i in ids)
     sizes = len(characters), args.block_size, args.n_embd, args.n_hidden
     tree, model = (build(*sizes, random.Random(args.seed), as_tree) for as_tree in (True, False))
-    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, text)
+    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, characters)
     if args.gated:
         model = WaveNet(len(characters), args.block_size, args.n_hidden, random.Random(args.seed))
-    print(f"\n{sum(math.prod(p.shape) for p in model.parameters())} parameters")
+    print(f"{sum(math.prod(p.shape) for p in model.parameters())} parameters\n")
     losses, begun = [], time.monotonic()
     try:
         for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr, args.seed):
@@ -562,7 +528,7 @@ def main(argv=None):
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     rng = random.Random(args.seed)
     for _ in range(args.samples):
-        print(text(sample(model, boundary, rng)))
+        print("".join(characters[i] for i in sample(model, boundary, rng)))
 
 
 if __name__ == "__main__":
