@@ -2,8 +2,7 @@
 
 mlp.py takes in its context in one wide layer. Here neighbours are joined two by two, layer after
 layer, in a tree. The trees over contexts that are two letters apart have branches in common; each
-computed only once, they become convolutions: that is WaveNet. van den Oord et al. 2016, "WaveNet: A
-Generative Model for Raw Audio".
+computed only once, they become convolutions: that is WaveNet.
 
     python wavenet.py                          train on names.txt, evaluate, sample; under a minute
     python wavenet.py --block-size 16          one layer more, and twice the context
@@ -18,8 +17,8 @@ import time
 from pathlib import Path
 
 # %% 1. Data
-# As before, each character is a token, and one more, the boundary, stands before and after every
-# document (a name is a document): to predict it is to say "this name is finished".
+# As in mlp.py, each character is a token, and one more, the boundary, stands before and after every
+# document (a name is a document).
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -45,9 +44,8 @@ def make_splits(documents, boundary, seed):
 
 
 # %% 2. A tensor that knows where it came from
-# The Tensor of mlp.py, with a dimension more: data is (batch, time, channels), in short (B, T, C).
-# It has documents, their tokens in order, and for each token a row of numbers, its channels.
-# Documents may differ in length; the shape tells that of the first.
+# The Tensor of mlp.py, mostly of shape (batch, time, channels), in short (B, T, C): documents, their
+# tokens in order, and for each a row of numbers, its channels. Documents may differ in length.
 class Tensor:
     """A number, or nested lists of numbers, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
@@ -61,7 +59,7 @@ class Tensor:
 
     @property
     def shape(self):
-        """() for a number, (n,) for a list, (n, m) for n rows of m, (B, T, C) for documents."""
+        """() for a number, (n,) for a list, ... (B, T, C), where T is that of the first document."""
         shape, data = (), self.data
         while hasattr(data, "__len__"):
             shape, data = shape + (len(data),), data[0]
@@ -108,18 +106,19 @@ def transpose(rows):
 
 
 # %% 3. Modules
-# How does one put a deep network together without losing track? From modules, objects that hold
-# their parameters and, called on a Tensor, give another. What has to fit are the shapes that they
-# pass on; section 5 prints them. Most of their work is dot products, forward and backward.
+# A deep network is put together from modules: objects that hold their parameters and, called on a
+# Tensor, give another. What must fit are the shapes that they pass on; section 5 prints them. Most
+# of their work is dot products, forward and backward.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out, k = [], len(b[0])
     for p in a:
         row = []
         for q in b:
-            total = 0.0
-            for i in range(k):
+            total, i = 0.0, 0
+            while i < k:
                 total += p[i] * q[i]
+                i += 1
             row.append(total)
         out.append(row)
     return out
@@ -130,13 +129,11 @@ def inner(a, b):
 # cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. Only if p were much longer
 # than q, or shorter, rounding would swallow one of them.
 if sys.implementation.name == "cpython":
-    plain_inner = inner
-
-    def inner(a, b):
+    def inner(a, b, plain=inner):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_squares, b_squares = ([s * s for s in [math.hypot(*p) for p in rows]] for rows in (a, b))
         if not 1e-10 * max(a_squares) < max(b_squares) < 1e10 * max(a_squares):
-            return plain_inner(a, b)
+            return plain(a, b)
         dist = math.dist
         return [[0.5 * (square + s - (d := dist(p, q)) * d) for s, q in zip(b_squares, b)]
                 for square, p in zip(a_squares, a)]
@@ -144,7 +141,7 @@ if sys.implementation.name == "cpython":
 
 class Module:
     """A layer, or several. forward(rows) gives new rows and a function from their gradient to a
-    tuple, with that of rows first and then those of the parameters."""
+    tuple of the gradients of rows and of each parameter."""
     layers, training = (), True  # training: one switch for all, off in evaluate() and sample()
 
     def parameters(self):
@@ -153,23 +150,19 @@ class Module:
         return own + [p for layer in self.layers for p in layer.parameters()]
 
     def __call__(self, x):
+        spans = list(itertools.pairwise(itertools.accumulate(map(len, x.data), initial=0)))
         out, backward = self.forward(sum(x.data, []))  # the rows of all documents in one list
-
-        def cut(rows):  # into documents again
-            rows = iter(rows)
-            return [list(itertools.islice(rows, len(document))) for document in x.data]
 
         def local_backward(grad):
             d_rows, *d_parameters = backward(sum(grad, []))
-            return cut(d_rows), *d_parameters
-        return Tensor(cut(out), (x, *self.parameters()), local_backward)
+            return [d_rows[i:j] for i, j in spans], *d_parameters
+        return Tensor([out[i:j] for i, j in spans], (x, *self.parameters()), local_backward)
 
 
 class Embedding(Module):
-    """A row of n_embd numbers for each id: (B, T) -> (B, T, n_embd). ValueError for unknown ids."""
-    def __init__(self, vocab_size, n_embd, rng):
-        self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)]
-                              for _ in range(vocab_size)])
+    """A row of n_embd numbers for each id below n: (B, T) -> (B, T, n_embd). ValueError for others."""
+    def __init__(self, n, n_embd, rng):
+        self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(n)])
 
     def __call__(self, documents):
         table = self.weight.data
@@ -178,9 +171,8 @@ class Embedding(Module):
 
         def backward(grad):
             d_weight = [[0.0] * len(row) for row in table]
-            for ids, rows in zip(documents, grad):
-                for i, row in zip(ids, rows):
-                    d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
+            for i, row in zip(sum(documents, []), sum(grad, [])):
+                d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
             return (d_weight,)
         return Tensor([[table[i] for i in ids] for ids in documents], (self.weight,), backward)
 
@@ -309,9 +301,8 @@ class CausalConv1d(Linear):
         def backward(grad):
             d_x = [[row[m:] for row in rows] for rows in grad]
             for d_rows, rows in zip(d_x, grad):
-                for t, row in enumerate(rows):  # what was copied as the earlier row gets that, too
-                    earlier = max(0, t - gap)
-                    d_rows[earlier] = add(d_rows[earlier], row[:m])
+                for t, row in enumerate(rows):  # the earlier row gets its part, too
+                    d_rows[max(0, t - gap)] = add(d_rows[max(0, t - gap)], row[:m])
             return (d_x,)
         return super().__call__(Tensor(out, (x,), backward))
 
