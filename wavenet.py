@@ -44,8 +44,8 @@ def make_splits(documents, boundary, seed):
 
 
 # %% 2. A tensor that knows where it came from
-# The Tensor of mlp.py, mostly of shape (batch, time, channels), in short (B, T, C): documents, their
-# tokens in order, and for each a row of numbers, its channels. Documents may differ in length.
+# The Tensor of mlp.py, mostly of shape (batch, time, channels), in short (B, T, C): documents, in
+# each its tokens in order, and for each of these a row of numbers. Documents may differ in length.
 class Tensor:
     """A number, or nested lists of numbers, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
@@ -59,7 +59,7 @@ class Tensor:
 
     @property
     def shape(self):
-        """() for a number, (n,) for a list, ... (B, T, C), where T is that of the first document."""
+        """() for a number, (n,) for a list, and so on; T is the length of the first document."""
         shape, data = (), self.data
         while hasattr(data, "__len__"):
             shape, data = shape + (len(data),), data[0]
@@ -111,16 +111,11 @@ def transpose(rows):
 # of their work is dot products, forward and backward.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
-    out, k = [], len(b[0])
-    for p in a:
-        row = []
-        for q in b:
-            total, i = 0.0, 0
-            while i < k:
-                total += p[i] * q[i]
-                i += 1
-            row.append(total)
-        out.append(row)
+    out = [[0.0] * len(b) for _ in a]
+    for p, row in zip(a, out):
+        for j, q in enumerate(b):
+            for i in range(len(q)):
+                row[j] += p[i] * q[i]
     return out
 
 
@@ -134,9 +129,8 @@ if sys.implementation.name == "cpython":
         a_squares, b_squares = ([s * s for s in [math.hypot(*p) for p in rows]] for rows in (a, b))
         if not 1e-10 * max(a_squares) < max(b_squares) < 1e10 * max(a_squares):
             return plain(a, b)
-        dist = math.dist
-        return [[0.5 * (square + s - (d := dist(p, q)) * d) for s, q in zip(b_squares, b)]
-                for square, p in zip(a_squares, a)]
+        return [[0.5 * (r + s - (d := math.dist(p, q)) * d) for s, q in zip(b_squares, b)]
+                for r, p in zip(a_squares, a)]
 
 
 class Module:
@@ -160,7 +154,7 @@ class Module:
 
 
 class Embedding(Module):
-    """A row of n_embd numbers for each id below n: (B, T) -> (B, T, n_embd). ValueError for others."""
+    """A row of n_embd numbers for each id below n: (B, T) -> (B, T, n_embd)."""
     def __init__(self, n, n_embd, rng):
         self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(n)])
 
@@ -220,10 +214,9 @@ class BatchNorm1d(Module):
     # exercise 4.1 (hard): batch norm, in training and out of it
     def forward(self, rows):
         """rows (N, n) -> (N, n): each v becomes weight (v - mean) / sqrt(variance + 1e-5) + bias.
-        Out of training by running statistics: averages, in which the first 100 batches count the
-        same, and each later one 1%. There, variances are times N / (N - 1): around its own mean, a
-        batch varies less than around the true one. Backward: shifting or stretching the channel of
-        a batch changes nothing, so its gradient has no part in these directions."""
+        Out of training by running statistics: averages, in which the first 100 batches count alike,
+        each later one 1%, variances times N / (N - 1), as a batch varies less around its own mean.
+        Shifting or stretching a batch changes nothing: its gradient has no part in that."""
         n, training, channels = len(rows), self.training, transpose(rows)
         means, variances = self.running_mean, self.running_var
         if training:
@@ -234,9 +227,9 @@ class BatchNorm1d(Module):
             self.running_mean = add(self.running_mean, add(means, self.running_mean, -1.0), new)
             self.running_var = add(self.running_var, add(true, self.running_var, -1.0), new)
         scales = [1 / math.sqrt(variance + 1e-5) for variance in variances]
-        normed = [[(v - m) * s for v in vs] for vs, m, s in zip(channels, means, scales, strict=True)]
+        normed = [[(v - m) * s for v in vs] for vs, m, s in zip(channels, means, scales)]
         weight, bias = self.weight.data, self.bias.data
-        out = [[v * w + b for v in vs] for vs, w, b in zip(normed, weight, bias)]
+        out = [[v * w + b for v in vs] for vs, w, b in zip(normed, weight, bias, strict=True)]
 
         def backward(grad):
             d_channels, d_weight, d_bias = [], [], []
@@ -244,8 +237,7 @@ class BatchNorm1d(Module):
                 d_weight.append(sum([g * v for g, v in zip(gs, vs)]))
                 d_bias.append(sum(gs))
                 shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if training else (0.0, 0.0)
-                slope = w * scale
-                d_channels.append([slope * (g - shift - stretch * v) for g, v in zip(gs, vs)])
+                d_channels.append([w * scale * (g - shift - stretch * v) for g, v in zip(gs, vs)])
             return transpose(d_channels), d_weight, d_bias
         return transpose(out), backward
 
@@ -262,10 +254,10 @@ class Sequential(Module):
 
 
 # %% 4. The tree
-# What is wrong with one wide layer over a longer context? Each of its neurons has weights of its
-# own for every place, and must find everything at once. In a tree each layer has an easy task, to
-# join two neighbours: letters to pairs, pairs to fours, fours to eights, with the same weights for
-# all pairs. Twice the context is one layer more, not twice the weights.
+# What is wrong with one wide layer over a longer context? Each neuron has weights of its own for
+# every place, and must find everything at once. In a tree each layer just joins neighbours: letters
+# to pairs, pairs to fours, fours to eights, with the same weights for all pairs. Twice the context
+# is one layer more, not twice the weights.
 class FlattenConsecutive(Module):
     """Every two rows that follow each other end to end, as one."""
     # exercise 4.2: neighbours
@@ -275,17 +267,17 @@ class FlattenConsecutive(Module):
         [[[1, 2], [3, 4]]]"""
         m = x.shape[2]
         out = [[rows[t] + rows[t + 1] for t in range(0, len(rows), 2)] for rows in x.data]
-        return Tensor(out, (x,), lambda grad: ([[half for row in rows for half in (row[:m], row[m:])]
-                                                for rows in grad],))
+        return Tensor(out, (x,), lambda grad: (
+            [[half for row in rows for half in (row[:m], row[m:])] for rows in grad],))
 
 
 # %% 5. The same as convolutions
 # Move the context by two letters, and all pairs of its tree but one have been computed before; by
-# four, and all fours but one. So compute at each place of a name, once, the pair that ends there.
+# four, and all fours but one. So compute once, at each place of a name, the pair that ends there.
 # The second layer joins it with the pair that ended 2 places before, the third joins fours 4 places
 # apart. That is a convolution (the same weights at every place), causal (it only looks back) and
-# dilated (by `dilation` places). And before a name begins? There stand boundaries, of which a layer
-# always makes the row that it makes at the first place, a boundary too: that stands for them.
+# dilated (by `dilation` places). Before a name stand boundaries, of which a layer always makes the
+# row that it makes at the first place, a boundary too: copies of that stand for them.
 class CausalConv1d(Linear):
     """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
@@ -324,8 +316,8 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
 
 
 def compare(tree, convolutions, ids, block_size, characters):
-    """Prints the tree over a document's last context, then the shapes that the layers pass on, of
-    the tree for all contexts and of the convolutions for the document, and how far they differ."""
+    """Prints the tree over the last context of a document, then what the layers give and cost:
+    those of the tree for all its contexts at once, and the convolutions for the document itself."""
     Module.training, logits, width = False, [], block_size
     padded = ids[:1] * (block_size - 1) + ids  # before the first boundary stand only boundaries
     contexts = [padded[t:t + block_size] for t in range(len(ids) - 1)]
@@ -339,16 +331,15 @@ def compare(tree, convolutions, ids, block_size, characters):
             x = layer(x)
             print(f"{type(layer).__name__:20}{x.shape}")
             if isinstance(layer, Linear):
-                products += math.prod(x.shape[:2]) * math.prod(layer.weight.shape)
+                products += math.prod(x.shape) * len(layer.weight.data)
         print(f"{products} products of a number and a weight\n")
         logits.append(sum(x.data, []))
     print(f"the logits differ by {max(map(math.dist, *logits)):.1g}")
 
 
 # %% 6. Loss and training
-# The loss is -log of the probability of the token that came, averaged, in nats a token. We train
-# the convolutions, on whole documents. (In training, batch norm would average over other rows in
-# the tree; out of training both are the same.)
+# The convolutions are trained on whole documents. (In training, batch norm would average over other
+# rows in the tree; out of training both are the same.) The loss is that of mlp.py.
 def log_softmax(row):
     """The logarithms of the probabilities: each number less log(sum of the exponentials of all)."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
@@ -367,14 +358,9 @@ def cross_entropy(logits, targets):
                  for row, target in zip(rows, ids, strict=True)]) / n
     if not math.isfinite(loss):
         raise InputError("the loss is no number: the steps, lr, were too large")
-
-    def backward(grad):  # d loss / d logit = (p - 1 if it is the target's, else p) / n
-        d_logits = [[[grad / n * math.exp(v) for v in row] for row in rows] for rows in log_probs]
-        for rows, ids in zip(d_logits, targets):
-            for row, target in zip(rows, ids):
-                row[target] -= grad / n
-        return (d_logits,)
-    return Tensor(loss, (logits,), backward)
+    return Tensor(loss, (logits,), lambda grad: (  # d loss / d logit = (p - 1 at the target, else p) / n
+        [[[grad / n * (math.exp(v) - (i == target)) for i, v in enumerate(row)]
+          for row, target in zip(rows, ids)] for rows, ids in zip(log_probs, targets)],))
 
 
 def train(model, examples, steps, batch_size, lr, seed):
@@ -401,25 +387,24 @@ def evaluate(model, examples):
 
 
 # %% 7. WaveNet's own block
-# WaveNet does more at each layer. A gate, a number from 0 to 1 (a sigmoid), is multiplied with the
-# tanh: it may let a feature through at one place and stop it at another. What comes out is added to
-# what went in, a residual connection: the layer only has to learn what to change, and gradients
-# come through whole to the first. And the logits are made of what came out of all layers: skip
-# connections. There is no batch norm.
+# WaveNet has no batch norm, but does more at each layer. tanh is multiplied by a gate, from 0 to 1:
+# it may let a feature through at one place and stop it at another. What comes out is added to what
+# went in, a residual connection: the layer only has to learn what to change, and gradients come
+# through whole to the first. And the logits are made of what came out of all layers: skip
+# connections. van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 class Gate(Module):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n)."""
     # exercise 4.4: the gate
     def forward(self, rows):
-        """rows (N, 2n) -> rows (N, n), and a function from their gradient to a tuple with that of
-        rows: (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second. The paper's (2)."""
+        """rows (N, 2n) -> rows (N, n), formula (2) of the paper, and a function from their gradient
+        to a tuple with that of rows: (t s)' = (1 - t^2) s and, as s' = s (1 - s), t s (1 - s)."""
         n = len(rows[0]) // 2
-        tanhs = [[math.tanh(v) for v in row[:n]] for row in rows]
         # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, where nothing can overflow
-        gates = [[0.5 + 0.5 * math.tanh(0.5 * v) for v in row[n:]] for row in rows]
-        return [[t * s for t, s in zip(*pair)] for pair in zip(tanhs, gates)], lambda grad: (
-            [[g * (1 - t * t) * s for g, t, s in zip(*three)]
-             + [g * t * s * (1 - s) for g, t, s in zip(*three)]
-             for three in zip(grad, tanhs, gates)],)
+        pairs = [[(math.tanh(row[i]), 0.5 + 0.5 * math.tanh(0.5 * row[n + i])) for i in range(n)]
+                 for row in rows]
+        return [[t * s for t, s in row] for row in pairs], lambda grad: (
+            [[g * (1 - t * t) * s for g, (t, s) in zip(*both)]
+             + [g * t * s * (1 - s) for g, (t, s) in zip(*both)] for both in zip(grad, pairs)],)
 
 
 class WaveNet(Module):
@@ -492,15 +477,14 @@ def main(argv=None):
     """Shows the networks, trains, evaluates and samples. Raises InputError and OSError."""
     args = read_options(argv)
     lines = list(filter(None, read_lines(args.data or Path(__file__).with_name("names.txt"))))
-    characters = "".join(sorted(set("".join(lines)))) + "·"
-    boundary = len(characters) - 1
-    documents = [[characters.index(char) for char in line] for line in lines]
-    splits = make_splits(documents, boundary, args.seed)
-    sizes = len(characters), args.block_size, args.n_embd, args.n_hidden
+    chars = "".join(sorted(set("".join(lines)))) + "·"
+    boundary = len(chars) - 1
+    splits = make_splits([[chars.index(c) for c in line] for line in lines], boundary, args.seed)
+    sizes = len(chars), args.block_size, args.n_embd, args.n_hidden
     tree, model = (build(*sizes, random.Random(args.seed), as_tree) for as_tree in (True, False))
-    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, characters)
+    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, chars)
     if args.gated:
-        model = WaveNet(len(characters), args.block_size, args.n_hidden, random.Random(args.seed))
+        model = WaveNet(len(chars), args.block_size, args.n_hidden, random.Random(args.seed))
     print(f"{sum(math.prod(p.shape) for p in model.parameters())} parameters\n")
     losses, begun = [], time.monotonic()
     try:
@@ -519,7 +503,7 @@ def main(argv=None):
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     rng = random.Random(args.seed)
     for _ in range(args.samples):
-        print("".join(characters[i] for i in sample(model, boundary, rng)))
+        print("".join(chars[i] for i in sample(model, boundary, rng)))
 
 
 if __name__ == "__main__":
