@@ -1,8 +1,8 @@
 """A deep network with a long context: a tree of layers, and the same tree as convolutions.
 
 mlp.py takes in its context in one wide layer. Here neighbours are joined two by two, layer after
-layer, in a tree. The trees over contexts that are two letters apart have branches in common; each
-computed only once, they become convolutions: that is WaveNet.
+layer, in a tree. Trees over contexts two letters apart have branches in common; computed only once,
+they become convolutions: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 
     python wavenet.py                          train on names.txt, evaluate, sample; under a minute
     python wavenet.py --block-size 16          one layer more, and twice the context
@@ -17,8 +17,7 @@ import time
 from pathlib import Path
 
 # %% 1. Data
-# As in mlp.py, each character is a token, and one more, the boundary, stands before and after every
-# document (a name is a document).
+# As in mlp.py, characters are tokens, and one more, the boundary, begins and ends each document.
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -93,11 +92,9 @@ def add(a, b, factor=1.0):
     """a + factor * b, for two numbers, or number by number for two nested lists of one shape."""
     if not isinstance(a, list):
         return a + factor * b
-    if len(a) != len(b):
-        raise ValueError(f"a sum of {len(a)} and of {len(b)} numbers or rows")
     if isinstance(a[0], list):
-        return [add(p, q, factor) for p, q in zip(a, b)]
-    return [a[i] + factor * b[i] for i in range(len(a))]
+        return [add(p, q, factor) for p, q in zip(a, b, strict=True)]
+    return [v + factor * w for v, w in zip(a, b, strict=True)]
 
 
 def transpose(rows):
@@ -106,9 +103,8 @@ def transpose(rows):
 
 
 # %% 3. Modules
-# A deep network is put together from modules: objects that hold their parameters and, called on a
-# Tensor, give another. What must fit are the shapes that they pass on; section 5 prints them. Most
-# of their work is dot products, forward and backward.
+# A deep network is put together from modules: objects that hold their parameters and turn a Tensor
+# into another. What must fit are the shapes that they pass on; section 5 prints them.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out = [[0.0] * len(b) for _ in a]
@@ -120,9 +116,8 @@ def inner(a, b):
 
 
 # The same, faster; you may skip it. PyPy compiles these loops to the speed of C; CPython makes an
-# object of each product. math.dist makes none to give the distance of two rows, and the law of
-# cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. Only if p were much longer
-# than q, or shorter, rounding would swallow one of them.
+# object of each product. math.dist makes none, and by the law of cosines has the dot product in it:
+# |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If one were much longer, rounding would swallow the other.
 if sys.implementation.name == "cpython":
     def inner(a, b, plain=inner):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
@@ -186,8 +181,7 @@ class Linear(Module):
         out = inner(rows, transpose(weight))
 
         def backward(grad):
-            # a weight gets, in every row, the gradient of its output times its input; an input that
-            # of each output times the weight between; a bias that of its output
+            # each factor gets the gradient of a product times the other, in all products it is in
             columns = transpose(grad)
             d_weight = inner(transpose(rows), columns)  # rows.T @ grad
             d_bias = [list(map(sum, columns))] if bias else []
@@ -200,8 +194,7 @@ class Tanh(Module):
     def forward(self, rows):
         """Any rows. The slope of t = tanh v is 1 - t^2."""
         out = [[math.tanh(v) for v in row] for row in rows]
-        return out, lambda grad: ([[g - g * t * t for g, t in zip(*pair)]
-                                   for pair in zip(grad, out)],)
+        return out, lambda grad: ([[g - g * t * t for g, t in zip(*p)] for p in zip(grad, out)],)
 
 
 class BatchNorm1d(Module):
@@ -243,21 +236,19 @@ class BatchNorm1d(Module):
 
 
 class Sequential(Module):
-    """Layers, each of which works on what the one before it gave."""
+    """Layers, each of which works on what the one before it gave. outs keeps what they gave."""
     def __init__(self, layers):
         self.layers = layers
 
     def __call__(self, x):
-        for layer in self.layers:
-            x = layer(x)
+        self.outs = [x := layer(x) for layer in self.layers]
         return x
 
 
 # %% 4. The tree
-# What is wrong with one wide layer over a longer context? Each neuron has weights of its own for
-# every place, and must find everything at once. In a tree each layer just joins neighbours: letters
-# to pairs, pairs to fours, fours to eights, with the same weights for all pairs. Twice the context
-# is one layer more, not twice the weights.
+# One wide layer has weights for every place of its context, and must find everything at once. In a
+# tree each layer just joins neighbours: letters to pairs, pairs to fours, fours to eights, with the
+# same weights for all. Twice the context is one layer more, not twice the weights.
 class FlattenConsecutive(Module):
     """Every two rows that follow each other end to end, as one."""
     # exercise 4.2: neighbours
@@ -273,11 +264,10 @@ class FlattenConsecutive(Module):
 
 # %% 5. The same as convolutions
 # Move the context by two letters, and all pairs of its tree but one have been computed before; by
-# four, and all fours but one. So compute once, at each place of a name, the pair that ends there.
-# The second layer joins it with the pair that ended 2 places before, the third joins fours 4 places
-# apart. That is a convolution (the same weights at every place), causal (it only looks back) and
-# dilated (by `dilation` places). Before a name stand boundaries, of which a layer always makes the
-# row that it makes at the first place, a boundary too: copies of that stand for them.
+# four, and all fours but one. So compute once, at each place, the pair that ends there. The second
+# layer joins it with the one 2 places before, the third joins fours 4 places apart: convolutions
+# (the same weights everywhere), causal (only looking back) and dilated (by `dilation`). Before a
+# name stand boundaries: a layer makes of them what it makes at the first place, a boundary, too.
 class CausalConv1d(Linear):
     """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
@@ -316,7 +306,7 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
 
 
 def compare(tree, convolutions, ids, block_size, characters):
-    """Prints the tree over the last context of a document, then what the layers give and cost:
+    """Prints the tree over the last context of a document, then the shapes that the layers give:
     those of the tree for all its contexts at once, and the convolutions for the document itself."""
     Module.training, logits, width = False, [], block_size
     padded = ids[:1] * (block_size - 1) + ids  # before the first boundary stand only boundaries
@@ -326,15 +316,12 @@ def compare(tree, convolutions, ids, block_size, characters):
         print("".join(last[t:t + width].center(4 * width) for t in range(0, block_size, width)))
         width //= 2
     for model, x in ((tree, contexts), (convolutions, [ids[:-1]])):
-        products = 0
-        for layer in model.layers:
-            x = layer(x)
-            print(f"{type(layer).__name__:20}{x.shape}")
-            if isinstance(layer, Linear):
-                products += math.prod(x.shape) * len(layer.weight.data)
-        print(f"{products} products of a number and a weight\n")
-        logits.append(sum(x.data, []))
-    print(f"the logits differ by {max(map(math.dist, *logits)):.1g}")
+        logits.append(sum(model(x).data, []))
+        print()
+        for layer, out in zip(model.layers, model.outs):
+            print(f"{type(layer).__name__:20}{out.shape}")
+    print(f"\n{block_size - 1} joins a place in a tree, {block_size.bit_length() - 1} by convolution")
+    print(f"the logits differ by {max(map(math.dist, *logits)):.1g}\n")
 
 
 # %% 6. Loss and training
@@ -350,23 +337,20 @@ def log_softmax(row):
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (B, T, vocab_size), ids (B, T) -> nats a
     token. ValueError for a target out of range, InputError if the loss is no number."""
-    n, vocab_size = sum(map(len, targets)), logits.shape[2]
-    if not all(0 <= i < vocab_size for ids in targets for i in ids):
+    all_ids, vocab_size = sum(targets, []), logits.shape[2]
+    if not 0 <= min(all_ids) <= max(all_ids) < vocab_size:
         raise ValueError(f"targets {targets} are not all below {vocab_size}")
-    log_probs = [[log_softmax(row) for row in rows] for rows in logits.data]
-    loss = -sum([row[target] for rows, ids in zip(log_probs, targets, strict=True)
-                 for row, target in zip(rows, ids, strict=True)]) / n
+    log_probs, n = [[log_softmax(row) for row in rows] for rows in logits.data], len(all_ids)
+    loss = -sum([row[i] for row, i in zip(sum(log_probs, []), all_ids, strict=True)]) / n
     if not math.isfinite(loss):
         raise InputError("the loss is no number: the steps, lr, were too large")
-    return Tensor(loss, (logits,), lambda grad: (  # d loss / d logit = (p - 1 at the target, else p) / n
+    return Tensor(loss, (logits,), lambda grad: (  # slopes: (p - 1 if it came, else p) / n
         [[[grad / n * (math.exp(v) - (i == target)) for i, v in enumerate(row)]
           for row, target in zip(rows, ids)] for rows, ids in zip(log_probs, targets)],))
 
 
-def train(model, examples, steps, batch_size, lr, seed):
-    """Train the model, yielding the loss of each step. Each step takes a few examples at random and
-    goes against the gradient, by lr times it at first, less and less towards the end."""
-    rng = random.Random(seed)
+def train(model, examples, steps, batch_size, lr, rng):
+    """Train the model with steps of lr, then smaller ones, yielding the loss before each."""
     for step in range(steps):
         Module.training = True
         batch = rng.choices(examples, k=batch_size)
@@ -380,18 +364,16 @@ def train(model, examples, steps, batch_size, lr, seed):
 
 def evaluate(model, examples):
     """The mean loss over all tokens of the examples, in nats a token."""
-    Module.training = False
-    total = sum(cross_entropy(model([ids[:-1]]), [ids[1:]]).data * (len(ids) - 1)
-                for ids in examples)
-    return total / sum(len(ids) - 1 for ids in examples)
+    Module.training, counts = False, [len(ids) - 1 for ids in examples]
+    losses = [cross_entropy(model([ids[:-1]]), [ids[1:]]).data for ids in examples]
+    return sum([loss * n for loss, n in zip(losses, counts)]) / sum(counts)
 
 
 # %% 7. WaveNet's own block
 # WaveNet has no batch norm, but does more at each layer. tanh is multiplied by a gate, from 0 to 1:
 # it may let a feature through at one place and stop it at another. What comes out is added to what
-# went in, a residual connection: the layer only has to learn what to change, and gradients come
-# through whole to the first. And the logits are made of what came out of all layers: skip
-# connections. van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
+# went in, a residual connection: a layer only has to learn what to change, and gradients come whole
+# to the first. And the logits are made of what came out of all layers: skip connections.
 class Gate(Module):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n)."""
     # exercise 4.4: the gate
@@ -428,8 +410,7 @@ class WaveNet(Module):
 
 
 # %% 8. Samples
-# The network gives probabilities for the next token; one is drawn, appended, and so on. Each time
-# all places are computed again, though only the last is new: gpt.py will remember the others.
+# Each token costs all places again, though only the last is new: gpt.py will remember the others.
 def sample(model, boundary, rng, max_new_tokens=50):
     """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens."""
     Module.training, ids = False, [boundary]
@@ -480,15 +461,15 @@ def main(argv=None):
     chars = "".join(sorted(set("".join(lines)))) + "·"
     boundary = len(chars) - 1
     splits = make_splits([[chars.index(c) for c in line] for line in lines], boundary, args.seed)
-    sizes = len(chars), args.block_size, args.n_embd, args.n_hidden
-    tree, model = (build(*sizes, random.Random(args.seed), as_tree) for as_tree in (True, False))
+    tree, model = (build(len(chars), args.block_size, args.n_embd, args.n_hidden,
+                         random.Random(args.seed), as_tree) for as_tree in (True, False))
     compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, chars)
     if args.gated:
         model = WaveNet(len(chars), args.block_size, args.n_hidden, random.Random(args.seed))
     print(f"{sum(math.prod(p.shape) for p in model.parameters())} parameters\n")
-    losses, begun = [], time.monotonic()
+    rng, losses, begun = random.Random(args.seed), [], time.monotonic()
     try:
-        for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr, args.seed):
+        for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr, rng):
             losses.append(loss)
             step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
             left = (time.monotonic() - begun) / step * (args.steps - step)
@@ -501,7 +482,6 @@ def main(argv=None):
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
     for name in ("train", "dev", "test")[:2 + args.test] if args.eval_docs else ():
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
-    rng = random.Random(args.seed)
     for _ in range(args.samples):
         print("".join(chars[i] for i in sample(model, boundary, rng)))
 
