@@ -103,8 +103,8 @@ def transpose(rows):
 
 
 # %% 3. Modules
-# A deep network is put together from modules: objects that hold their parameters and turn a Tensor
-# into another. What must fit are the shapes that they pass on; section 5 prints them.
+# A deep network is made of modules, objects that hold parameters and turn a Tensor into another.
+# What must fit are the shapes they pass on: section 5 prints them. Their main work is dot products.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
     out = [[0.0] * len(b) for _ in a]
@@ -122,7 +122,7 @@ if sys.implementation.name == "cpython":
     def inner(a, b, plain=inner):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
         a_squares, b_squares = ([s * s for s in [math.hypot(*p) for p in rows]] for rows in (a, b))
-        if not 1e-10 * max(a_squares) < max(b_squares) < 1e10 * max(a_squares):
+        if not 1e-8 * max(a_squares) < max(b_squares) < 1e8 * max(a_squares):
             return plain(a, b)
         return [[0.5 * (r + s - (d := math.dist(p, q)) * d) for s, q in zip(b_squares, b)]
                 for r, p in zip(a_squares, a)]
@@ -140,10 +140,10 @@ class Module:
 
     def __call__(self, x):
         spans = list(itertools.pairwise(itertools.accumulate(map(len, x.data), initial=0)))
-        out, backward = self.forward(sum(x.data, []))  # the rows of all documents in one list
+        out, backward = self.forward(list(itertools.chain(*x.data)))  # rows of all documents
 
         def local_backward(grad):
-            d_rows, *d_parameters = backward(sum(grad, []))
+            d_rows, *d_parameters = backward(list(itertools.chain(*grad)))
             return [d_rows[i:j] for i, j in spans], *d_parameters
         return Tensor([out[i:j] for i, j in spans], (x, *self.parameters()), local_backward)
 
@@ -160,7 +160,7 @@ class Embedding(Module):
 
         def backward(grad):
             d_weight = [[0.0] * len(row) for row in table]
-            for i, row in zip(sum(documents, []), sum(grad, [])):
+            for i, row in zip(itertools.chain(*documents), itertools.chain(*grad)):
                 d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
             return (d_weight,)
         return Tensor([[table[i] for i in ids] for ids in documents], (self.weight,), backward)
@@ -181,7 +181,7 @@ class Linear(Module):
         out = inner(rows, transpose(weight))
 
         def backward(grad):
-            # each factor gets the gradient of a product times the other, in all products it is in
+            # a factor gets the gradient of each of its products times the other; a bias a sum's
             columns = transpose(grad)
             d_weight = inner(transpose(rows), columns)  # rows.T @ grad
             d_bias = [list(map(sum, columns))] if bias else []
@@ -207,9 +207,9 @@ class BatchNorm1d(Module):
     # exercise 4.1 (hard): batch norm, in training and out of it
     def forward(self, rows):
         """rows (N, n) -> (N, n): each v becomes weight (v - mean) / sqrt(variance + 1e-5) + bias.
-        Out of training by running statistics: averages, in which the first 100 batches count alike,
-        each later one 1%, variances times N / (N - 1), as a batch varies less around its own mean.
-        Shifting or stretching a batch changes nothing: its gradient has no part in that."""
+        Out of training by running statistics, averages: the first 100 batches count alike, a later
+        one 1%; variances times N / (N - 1), as a batch varies less around its own than the true
+        mean. Shifting or stretching a batch changes nothing: its gradient loses these two parts."""
         n, training, channels = len(rows), self.training, transpose(rows)
         means, variances = self.running_mean, self.running_var
         if training:
@@ -264,10 +264,10 @@ class FlattenConsecutive(Module):
 
 # %% 5. The same as convolutions
 # Move the context by two letters, and all pairs of its tree but one have been computed before; by
-# four, and all fours but one. So compute once, at each place, the pair that ends there. The second
+# four, and all fours but one. So compute each pair once, at the place where it ends. The second
 # layer joins it with the one 2 places before, the third joins fours 4 places apart: convolutions
-# (the same weights everywhere), causal (only looking back) and dilated (by `dilation`). Before a
-# name stand boundaries: a layer makes of them what it makes at the first place, a boundary, too.
+# (the same weights everywhere), causal (only looking back) and dilated (by `dilation`). Before the
+# first place stand boundaries, as at it, so that a layer makes the same row of them: its first.
 class CausalConv1d(Linear):
     """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
@@ -316,11 +316,11 @@ def compare(tree, convolutions, ids, block_size, characters):
         print("".join(last[t:t + width].center(4 * width) for t in range(0, block_size, width)))
         width //= 2
     for model, x in ((tree, contexts), (convolutions, [ids[:-1]])):
-        logits.append(sum(model(x).data, []))
-        print()
+        logits.append(list(itertools.chain(*model(x).data)))
+        print(f"\n{'ids':20}{Tensor(x).shape}")
         for layer, out in zip(model.layers, model.outs):
             print(f"{type(layer).__name__:20}{out.shape}")
-    print(f"\n{block_size - 1} joins a place in a tree, {block_size.bit_length() - 1} by convolution")
+    print(f"\njoins a place: tree {block_size - 1}, convolutions {block_size.bit_length() - 1}")
     print(f"the logits differ by {max(map(math.dist, *logits)):.1g}\n")
 
 
@@ -337,20 +337,20 @@ def log_softmax(row):
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (B, T, vocab_size), ids (B, T) -> nats a
     token. ValueError for a target out of range, InputError if the loss is no number."""
-    all_ids, vocab_size = sum(targets, []), logits.shape[2]
-    if not 0 <= min(all_ids) <= max(all_ids) < vocab_size:
-        raise ValueError(f"targets {targets} are not all below {vocab_size}")
-    log_probs, n = [[log_softmax(row) for row in rows] for rows in logits.data], len(all_ids)
-    loss = -sum([row[i] for row, i in zip(sum(log_probs, []), all_ids, strict=True)]) / n
+    all_ids, n = list(itertools.chain(*targets)), sum(map(len, targets))
+    if not 0 <= min(all_ids) <= max(all_ids) < logits.shape[2]:
+        raise ValueError(f"targets {targets} for {logits.shape[2]} logits")
+    log_p = [[log_softmax(row) for row in rows] for rows in logits.data]
+    loss = -sum([row[i] for row, i in zip(itertools.chain(*log_p), all_ids, strict=True)]) / n
     if not math.isfinite(loss):
         raise InputError("the loss is no number: the steps, lr, were too large")
-    return Tensor(loss, (logits,), lambda grad: (  # slopes: (p - 1 if it came, else p) / n
+    return Tensor(loss, (logits,), lambda grad: (  # the gradient: (p - 1 if it came, else p) / n
         [[[grad / n * (math.exp(v) - (i == target)) for i, v in enumerate(row)]
-          for row, target in zip(rows, ids)] for rows, ids in zip(log_probs, targets)],))
+          for row, target in zip(rows, ids, strict=True)] for rows, ids in zip(log_p, targets)],))
 
 
 def train(model, examples, steps, batch_size, lr, rng):
-    """Train the model with steps of lr, then smaller ones, yielding the loss before each."""
+    """Train the model, with a learning rate that falls from lr, yielding the loss of each step."""
     for step in range(steps):
         Module.training = True
         batch = rng.choices(examples, k=batch_size)
