@@ -1,9 +1,8 @@
 """A deep network with a long context: a tree of layers, and the same tree as convolutions.
 
 mlp.py takes in its context in one wide layer. Here neighbours are joined two by two, layer after
-layer, in a tree. The trees over contexts that are two letters apart have branches in common; each
-computed only once, they become convolutions: that is WaveNet. van den Oord et al. 2016, "WaveNet: A
-Generative Model for Raw Audio".
+layer, in a tree. Trees over contexts two letters apart have branches in common; computed only once,
+they become convolutions: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 
     python wavenet.py                          train on names.txt, evaluate, sample; under a minute
     python wavenet.py --block-size 16          one layer more, and twice the context
@@ -18,8 +17,7 @@ import time
 from pathlib import Path
 
 # %% 1. Data
-# As before, each character is a token, and one more, the boundary, stands before and after every
-# document (a name is a document): to predict it is to say "this name is finished".
+# As in mlp.py, characters are tokens, and one more, the boundary, begins and ends each document.
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -45,9 +43,8 @@ def make_splits(documents, boundary, seed):
 
 
 # %% 2. A tensor that knows where it came from
-# The Tensor of mlp.py, with a dimension more: data is (batch, time, channels), in short (B, T, C).
-# It has documents, their tokens in order, and for each token a row of numbers, its channels.
-# Documents may differ in length; the shape tells that of the first.
+# The Tensor of mlp.py, mostly of shape (batch, time, channels), in short (B, T, C): documents, in
+# each its tokens in order, and for each of these a row of numbers. Documents may differ in length.
 class Tensor:
     """A number, or nested lists of numbers, and how to send a gradient back through it:
     local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
@@ -61,7 +58,7 @@ class Tensor:
 
     @property
     def shape(self):
-        """() for a number, (n,) for a list, (n, m) for n rows of m, (B, T, C) for documents."""
+        """() for a number, (n,) for a list, and so on; T is the length of the first document."""
         shape, data = (), self.data
         while hasattr(data, "__len__"):
             shape, data = shape + (len(data),), data[0]
@@ -91,15 +88,13 @@ class Tensor:
                 arrived[parent] = add(arrived[parent], share) if parent in arrived else share
 
 
-def add(a, b):
-    """The sum of two numbers, or number by number of two nested lists of one shape."""
+def add(a, b, factor=1.0):
+    """a + factor * b, for two numbers, or number by number for two nested lists of one shape."""
     if not isinstance(a, list):
-        return a + b
-    if len(a) != len(b):
-        raise ValueError(f"a sum of {len(a)} and of {len(b)} numbers or rows")
+        return a + factor * b
     if isinstance(a[0], list):
-        return [add(p, q) for p, q in zip(a, b)]
-    return [a[i] + b[i] for i in range(len(a))]
+        return [add(p, q, factor) for p, q in zip(a, b, strict=True)]
+    return [v + factor * w for v, w in zip(a, b, strict=True)]
 
 
 def transpose(rows):
@@ -107,60 +102,35 @@ def transpose(rows):
     return [list(column) for column in zip(*rows)]
 
 
-def rows_of(data):
-    """The rows of all documents in one list: (B, T, C) -> (N, C)."""
-    return [row for document in data for row in document]
-
-
-def cut_like(rows, data):
-    """The opposite: N rows cut again into documents as long as those of data."""
-    rows = iter(rows)
-    return [list(itertools.islice(rows, len(document))) for document in data]
-
-
 # %% 3. Modules
-# How does one put a deep network together without losing track? From modules, objects that hold
-# their parameters and, called on a Tensor, give another. What has to fit are the shapes that they
-# pass on; section 5 prints them. Most of their work is dot products, forward and backward.
+# A deep network is made of modules, objects that hold parameters and turn a Tensor into another.
+# What must fit are the shapes they pass on: section 5 prints them. Their main work is dot products.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
-    out, k = [], len(b[0])
-    for p in a:
-        row = []
-        for q in b:
-            total = 0.0
-            for i in range(k):
-                total += p[i] * q[i]
-            row.append(total)
-        out.append(row)
+    out = [[0.0] * len(b) for _ in a]
+    for p, row in zip(a, out):
+        for j, q in enumerate(b):
+            for i in range(len(q)):
+                row[j] += p[i] * q[i]
     return out
 
 
 # The same, faster; you may skip it. PyPy compiles these loops to the speed of C; CPython makes an
-# object of each product. math.dist makes none to give the distance of two rows, and the law of
-# cosines has the dot product in it: |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If p were much longer than
-# q, rounding would swallow q: then a is first brought to the length of b.
+# object of each product. math.dist makes none, and by the law of cosines has the dot product in it:
+# |p - q|^2 = |p|^2 + |q|^2 - 2 p.q. If one were much longer, rounding would swallow the other.
 if sys.implementation.name == "cpython":
-    def inner(a, b):
+    def inner(a, b, plain=inner):
         a, b = [tuple(p) for p in a], [tuple(q) for q in b]  # math.dist takes tuples
-        a_lengths, b_lengths = ([math.hypot(*row) for row in rows] for rows in (a, b))
-        scale = (max(a_lengths) or 1.0) / (max(b_lengths) or 1.0)
-        if 0 < scale < 0.001 or scale > 1000:
-            a = [tuple([x / scale for x in p]) for p in a]
-        else:
-            scale = 1.0
-        half, dist, b_squares, out = scale / 2, math.dist, [s * s for s in b_lengths], []
-        for p, length in zip(a, a_lengths):
-            square = (length / scale) * (length / scale)
-            out.append([half * (square + s - (d := dist(p, q)) * d) for s, q in zip(b_squares, b)])
-        return out
-else:
-    inner([[0.0] * 5000], [[0.0] * 5000])  # PyPy compiles a loop that it meets in its middle best
+        a_squares, b_squares = ([s * s for s in [math.hypot(*p) for p in rows]] for rows in (a, b))
+        if not 1e-8 * max(a_squares) < max(b_squares) < 1e8 * max(a_squares):
+            return plain(a, b)
+        return [[0.5 * (r + s - (d := math.dist(p, q)) * d) for s, q in zip(b_squares, b)]
+                for r, p in zip(a_squares, a)]
 
 
 class Module:
-    """A layer, perhaps of layers. If it treats all rows alike, forward(rows) gives new rows, and a
-    function from their gradient to that of rows and of each parameter, in a tuple."""
+    """A layer, or several. forward(rows) gives new rows and a function from their gradient to a
+    tuple of the gradients of rows and of each parameter."""
     layers, training = (), True  # training: one switch for all, off in evaluate() and sample()
 
     def parameters(self):
@@ -169,48 +139,35 @@ class Module:
         return own + [p for layer in self.layers for p in layer.parameters()]
 
     def __call__(self, x):
-        out, backward = self.forward(rows_of(x.data))
+        spans = list(itertools.pairwise(itertools.accumulate(map(len, x.data), initial=0)))
+        out, backward = self.forward(list(itertools.chain(*x.data)))  # rows of all documents
 
         def local_backward(grad):
-            d_rows, *d_parameters = backward(rows_of(grad))
-            return cut_like(d_rows, x.data), *d_parameters
-        return Tensor(cut_like(out, x.data), (x, *self.parameters()), local_backward)
-
-
-# exercise 4.1: rows joined, and the way back
-def join(x, places):
-    """New rows, each of n rows of x (B, T, C) end to end: -> (B', T', n * C), with the way back.
-    places (B', T', n) tells which: the rows of x are numbered, through all documents, from 0.
-    >>> join(Tensor([[[1.0], [2.0], [3.0]]]), [[(0, 1), (1, 2)]]).data
-    [[[1.0, 2.0], [2.0, 3.0]]]"""
-    rows, m = rows_of(x.data), len(x.data[0][0])
-
-    def backward(grad):
-        d_rows = [[0.0] * m for _ in rows]
-        for numbers, row in zip(rows_of(places), rows_of(grad), strict=True):
-            for k, i in enumerate(numbers):  # a row that was copied twice gets both
-                d_rows[i] = add(d_rows[i], row[k * m:(k + 1) * m])
-        return (cut_like(d_rows, x.data),)
-    out = [[[v for i in numbers for v in rows[i]] for numbers in document] for document in places]
-    return Tensor(out, (x,), backward)
+            d_rows, *d_parameters = backward(list(itertools.chain(*grad)))
+            return [d_rows[i:j] for i, j in spans], *d_parameters
+        return Tensor([out[i:j] for i, j in spans], (x, *self.parameters()), local_backward)
 
 
 class Embedding(Module):
-    """A row of n_embd numbers for each id: (B, T) -> (B, T, n_embd). ValueError for unknown ids."""
-    def __init__(self, vocab_size, n_embd, rng):
-        rows = [[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(vocab_size)]
-        self.weight = Tensor(rows)  # near each other at first
+    """A row of n_embd numbers for each id below n: (B, T) -> (B, T, n_embd)."""
+    def __init__(self, n, n_embd, rng):
+        self.weight = Tensor([[rng.gauss(0, 0.3) for _ in range(n_embd)] for _ in range(n)])
 
     def __call__(self, documents):
-        table, ids = self.weight, rows_of(documents)
-        if not 0 <= min(ids) <= max(ids) < len(table.data):  # -1 would be the last row
-            raise ValueError(f"ids from {min(ids)} to {max(ids)}, but {len(table.data)} rows")
-        x = Tensor([table.data], (table,), lambda grad: (grad[0],))  # as a single document
-        return join(x, [[(i,) for i in ids] for ids in documents])
+        table = self.weight.data
+        if not all(0 <= i < len(table) for ids in documents for i in ids):  # -1 would be the last
+            raise ValueError(f"the ids must be from 0 to {len(table) - 1}")
+
+        def backward(grad):
+            d_weight = [[0.0] * len(row) for row in table]
+            for i, row in zip(itertools.chain(*documents), itertools.chain(*grad)):
+                d_weight[i] = add(d_weight[i], row)  # a token that occurs twice gets both
+            return (d_weight,)
+        return Tensor([[table[i] for i in ids] for ids in documents], (self.weight,), backward)
 
 
 class Linear(Module):
-    """Each row times weight (n_in, n_out), plus bias (n_out). (B, T, n_in) -> (B, T, n_out)."""
+    """Each row times weight (n_in, n_out), plus bias (n_out), if any: -> (B, T, n_out)."""
     def __init__(self, n_in, n_out, rng, gain=1.0, bias=True):
         std = gain / math.sqrt(n_in)  # sums of n_in products then spread as they do, times gain
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
@@ -224,11 +181,11 @@ class Linear(Module):
         out = inner(rows, transpose(weight))
 
         def backward(grad):
-            # a weight gets, in every row, the gradient of its output times its input; an input that
-            # of each output times the weight between; a bias that of its output
-            d_weight = inner(transpose(rows), transpose(grad))  # rows.T @ grad
-            d_bias = [list(map(sum, transpose(grad)))] if bias else []
-            return inner(grad, weight), d_weight, *d_bias       # grad @ weight.T
+            # a factor gets the gradient of each of its products times the other; a bias a sum's
+            columns = transpose(grad)
+            d_weight = inner(transpose(rows), columns)  # rows.T @ grad
+            d_bias = [list(map(sum, columns))] if bias else []
+            return inner(grad, weight), d_weight, *d_bias  # grad @ weight.T
         return [add(row, bias.data) for row in out] if bias else out, backward
 
 
@@ -237,8 +194,7 @@ class Tanh(Module):
     def forward(self, rows):
         """Any rows. The slope of t = tanh v is 1 - t^2."""
         out = [[math.tanh(v) for v in row] for row in rows]
-        return out, lambda grad: ([[g - g * t * t for g, t in zip(*pair)]
-                                   for pair in zip(grad, out)],)
+        return out, lambda grad: ([[g - g * t * t for g, t in zip(*p)] for p in zip(grad, out)],)
 
 
 class BatchNorm1d(Module):
@@ -248,84 +204,89 @@ class BatchNorm1d(Module):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
         self.running_mean, self.running_var, self.batches = [0.0] * n, [1.0] * n, 0
 
+    # exercise 4.1 (hard): batch norm, in training and out of it
     def forward(self, rows):
-        """(N, n) -> (N, n). Out of training by running means and variances, in which the first 100
-        batches count the same, and each later one 1%."""
-        n, training, normed, out = len(rows), self.training, [], []
-        self.batches += training
-        channels = zip(transpose(rows), self.weight.data, self.bias.data, strict=True)
-        for c, (column, w, b) in enumerate(channels):
-            mean, variance = self.running_mean[c], self.running_var[c]
-            if training:
-                mean, new = sum(column) / n, max(0.01, 1 / self.batches)
-                variance = sum([(v - mean) * (v - mean) for v in column]) / n
-                self.running_mean[c] += new * (mean - self.running_mean[c])
-                # around its own mean, a batch varies less than around the true one: n - 1
-                self.running_var[c] += new * (variance * n / (n - 1) - self.running_var[c])
-            scale = 1 / math.sqrt(variance + 1e-5)
-            normed.append(([(v - mean) * scale for v in column], w * scale))
-            out.append([v * w + b for v in normed[c][0]])
+        """rows (N, n) -> (N, n): each v becomes weight (v - mean) / sqrt(variance + 1e-5) + bias.
+        Out of training by running statistics, averages: the first 100 batches count alike, a later
+        one 1%; variances times N / (N - 1), as a batch varies less around its own than the true
+        mean. Shifting or stretching a batch changes nothing: its gradient loses these two parts."""
+        n, training, channels = len(rows), self.training, transpose(rows)
+        means, variances = self.running_mean, self.running_var
+        if training:
+            means = [sum(vs) / n for vs in channels]
+            variances = [sum([(v - m) * (v - m) for v in vs]) / n for vs, m in zip(channels, means)]
+            self.batches += 1
+            new, true = max(0.01, 1 / self.batches), [v * n / (n - 1) for v in variances]
+            self.running_mean = add(self.running_mean, add(means, self.running_mean, -1.0), new)
+            self.running_var = add(self.running_var, add(true, self.running_var, -1.0), new)
+        scales = [1 / math.sqrt(variance + 1e-5) for variance in variances]
+        normed = [[(v - m) * s for v in vs] for vs, m, s in zip(channels, means, scales)]
+        weight, bias = self.weight.data, self.bias.data
+        out = [[v * w + b for v in vs] for vs, w, b in zip(normed, weight, bias, strict=True)]
 
         def backward(grad):
-            d_columns, d_weight, d_bias = [], [], []
-            for gs, (vs, slope) in zip(transpose(grad), normed, strict=True):
-                d_bias.append(sum(gs))
+            d_channels, d_weight, d_bias = [], [], []
+            for gs, vs, w, scale in zip(transpose(grad), normed, weight, scales):
                 d_weight.append(sum([g * v for g, v in zip(gs, vs)]))
-                # shifting or stretching a channel changes nothing: no gradient in these directions
+                d_bias.append(sum(gs))
                 shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if training else (0.0, 0.0)
-                d_columns.append([slope * (g - shift - stretch * v) for g, v in zip(gs, vs)])
-            return transpose(d_columns), d_weight, d_bias
+                d_channels.append([w * scale * (g - shift - stretch * v) for g, v in zip(gs, vs)])
+            return transpose(d_channels), d_weight, d_bias
         return transpose(out), backward
 
 
 class Sequential(Module):
-    """Layers, each of which works on what the one before it gave."""
+    """Layers, each of which works on what the one before it gave. outs keeps what they gave."""
     def __init__(self, layers):
         self.layers = layers
 
     def __call__(self, x):
-        for layer in self.layers:
-            x = layer(x)
+        self.outs = [x := layer(x) for layer in self.layers]
         return x
 
 
 # %% 4. The tree
-# What is wrong with one wide layer over a longer context? Each of its neurons has weights of its
-# own for every place, and must find everything at once. In a tree each layer has an easy task, to
-# join two neighbours: letters to pairs, pairs to fours, fours to eights, with the same weights for
-# all pairs. Twice the context is one layer more, not twice the weights.
+# One wide layer has weights for every place of its context, and must find everything at once. In a
+# tree each layer just joins neighbours: letters to pairs, pairs to fours, fours to eights, with the
+# same weights for all. Twice the context is one layer more, not twice the weights.
 class FlattenConsecutive(Module):
-    """Each n rows that follow each other end to end."""
-    def __init__(self, n):
-        self.n = n
-
-    # exercise 4.2 (needs 4.1): neighbours
+    """Every two rows that follow each other end to end, as one."""
+    # exercise 4.2: neighbours
     def __call__(self, x):
-        """x (B, T, C) -> (B, T / n, n * C)."""
-        numbers = cut_like(itertools.count(), x.data)  # of the rows of each document
-        return join(x, [[rows[t:t + self.n] for t in range(0, len(rows), self.n)]
-                        for rows in numbers])
+        """x (B, T, C) -> (B, T / 2, 2 * C), a Tensor with the way back.
+        >>> FlattenConsecutive()(Tensor([[[1], [2], [3], [4]]])).data
+        [[[1, 2], [3, 4]]]"""
+        m = x.shape[2]
+        out = [[rows[t] + rows[t + 1] for t in range(0, len(rows), 2)] for rows in x.data]
+        return Tensor(out, (x,), lambda grad: (
+            [[half for row in rows for half in (row[:m], row[m:])] for rows in grad],))
 
 
 # %% 5. The same as convolutions
 # Move the context by two letters, and all pairs of its tree but one have been computed before; by
-# four, and all fours but one. So compute at each place of a name, once, the pair that ends there.
-# The second layer joins it with the pair that ended 2 places before, the third joins fours 4 places
-# apart. That is a convolution (the same weights at every place), causal (it only looks back) and
-# dilated (by `dilation` places). And before a name begins? There stand boundaries, of which a layer
-# always makes the row that it makes at the first place, a boundary too: that stands for them.
+# four, and all fours but one. So compute each pair once, at the place where it ends. The second
+# layer joins it with the one 2 places before, the third joins fours 4 places apart: convolutions
+# (the same weights everywhere), causal (only looking back) and dilated (by `dilation`). Before the
+# first place stand boundaries, as at it, so that a layer makes the same row of them: its first.
 class CausalConv1d(Linear):
     """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
         super().__init__(2 * n_in, n_out, rng, **options)
         self.dilation = dilation
 
-    # exercise 4.3 (needs 4.1): looking back
+    # exercise 4.3: looking back
     def __call__(self, x):
         """x (B, T, n_in) -> (B, T, n_out). The earlier row comes first, before all the first."""
-        numbers = cut_like(itertools.count(), x.data)
-        return super().__call__(join(x, [[(rows[max(0, t - self.dilation)], rows[t])
-                                          for t in range(len(rows))] for rows in numbers]))
+        m, gap = x.shape[2], self.dilation
+        out = [[rows[max(0, t - gap)] + row for t, row in enumerate(rows)] for rows in x.data]
+
+        def backward(grad):
+            d_x = [[row[m:] for row in rows] for rows in grad]
+            for d_rows, rows in zip(d_x, grad):
+                for t, row in enumerate(rows):  # the earlier row gets its part, too
+                    d_rows[max(0, t - gap)] = add(d_rows[max(0, t - gap)], row[:m])
+            return (d_x,)
+        return super().__call__(Tensor(out, (x,), backward))
 
 
 def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
@@ -334,164 +295,128 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
     layers, n_in, dilation, gain = [Embedding(vocab_size, n_embd, rng)], n_embd, 1, 1.0
     while dilation < block_size:  # no bias: batch norm would take it away again
         if as_tree:
-            layers += [FlattenConsecutive(2), Linear(2 * n_in, n_hidden, rng, gain, bias=False)]
+            layers += [FlattenConsecutive(), Linear(2 * n_in, n_hidden, rng, gain, bias=False)]
         else:
             layers += [CausalConv1d(n_in, n_hidden, rng, dilation, gain=gain, bias=False)]
         layers += [BatchNorm1d(n_hidden), Tanh()]
         n_in, dilation, gain = n_hidden, 2 * dilation, 5 / 3  # the gain after tanh: see mlp.py
-    if dilation != block_size:
-        raise InputError(f"a context of {block_size}: it must be 1, 2, 4, 8 ...")
+    if dilation != block_size or block_size == 1:
+        raise InputError(f"a context of {block_size}: it must be 2, 4, 8 ...")
     return Sequential([*layers, Linear(n_in, vocab_size, rng, gain=0.1)])  # unsure at first
 
 
-def compare(tree, plain, ids, block_size, text):
-    """Prints what becomes of a document in the tree, all contexts at once, and in convolutions.
-    The function text makes characters of ids."""
+def compare(tree, convolutions, ids, block_size, characters):
+    """Prints the tree over the last context of a document, then the shapes that the layers give:
+    those of the tree for all its contexts at once, and the convolutions for the document itself."""
     Module.training, logits, width = False, [], block_size
     padded = ids[:1] * (block_size - 1) + ids  # before the first boundary stand only boundaries
     contexts = [padded[t:t + block_size] for t in range(len(ids) - 1)]
-    print("the tree over the last context of a name")
+    last = "".join(characters[i] for i in contexts[-1])
     while width:
-        nodes = [contexts[-1][t:t + width] for t in range(0, block_size, width)]
-        print("".join(text(node).center(4 * width) for node in nodes))
+        print("".join(last[t:t + width].center(4 * width) for t in range(0, block_size, width)))
         width //= 2
-    for title, model, x in (("all contexts of the name, in the tree", tree, contexts),
-                            ("the name, in the convolutions", plain, [ids[:-1]])):
-        print(f"\n{title}")
-        products = 0
-        for layer in model.layers:
-            x = layer(x)
-            print(f"  {type(layer).__name__:20}{x.shape}")
-            if isinstance(layer, Linear):
-                products += len(rows_of(x.data)) * math.prod(layer.weight.shape)
-        print(f"  {products} products of a number and a weight")
-        logits.append(rows_of(x.data))
-    print(f"  the logits differ by {max(map(math.dist, *logits)):.1g}")
+    for model, x in ((tree, contexts), (convolutions, [ids[:-1]])):
+        logits.append(list(itertools.chain(*model(x).data)))
+        print(f"\n{'ids':20}{Tensor(x).shape}")
+        for layer, out in zip(model.layers, model.outs):
+            print(f"{type(layer).__name__:20}{out.shape}")
+    print(f"\njoins a place: tree {block_size - 1}, convolutions {block_size.bit_length() - 1}")
+    print(f"the logits differ by {max(map(math.dist, *logits)):.1g}\n")
 
 
 # %% 6. Loss and training
-# The loss is -log of the probability of the token that came, averaged, in nats a token. We train
-# the convolutions, on whole documents. (In training, batch norm would average over other rows in
-# the tree; out of training both are the same.)
-def softmax(row):
-    """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials."""
+# The convolutions are trained on whole documents. (In training, batch norm would average over other
+# rows in the tree; out of training both are the same.) The loss is that of mlp.py.
+def log_softmax(row):
+    """The logarithms of the probabilities: each number less log(sum of the exponentials of all)."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
-    exps = [math.exp(v - top) for v in row]
-    total = sum(exps)
-    if not total >= 1:  # exp(top - top) alone is 1
-        raise InputError("the logits are no numbers: the weights have become too large")
-    return [e / total for e in exps]
+    log_sum = top + math.log(sum([math.exp(v - top) for v in row]))
+    return [v - log_sum for v in row]
 
 
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (B, T, vocab_size), ids (B, T) -> nats a
-    token. Raises ValueError for a target out of range."""
-    rows, targets = rows_of(logits.data), rows_of(targets)
-    n, vocab_size = len(rows), len(rows[0])
-    if not 0 <= min(targets) <= max(targets) < vocab_size:
-        raise ValueError(f"targets {targets} are not all below {vocab_size}")
-    probs = [softmax(row) for row in rows]
-    # -log p[target] = (top logit - target's logit) - log(top p): p[target] itself can round to 0
-    loss = sum(max(row) - row[target] - math.log(max(p))
-               for row, p, target in zip(rows, probs, targets, strict=True)) / n
-
-    def backward(grad):  # d loss / d logit = (p - 1 if it is the target's, else p) / n
-        d_logits = [[grad / n * p for p in row] for row in probs]
-        for row, target in zip(d_logits, targets):
-            row[target] -= grad / n
-        return (cut_like(d_logits, logits.data),)
-    return Tensor(loss, (logits,), backward)
+    token. ValueError for a target out of range, InputError if the loss is no number."""
+    all_ids, n = list(itertools.chain(*targets)), sum(map(len, targets))
+    if not 0 <= min(all_ids) <= max(all_ids) < logits.shape[2]:
+        raise ValueError(f"targets {targets} for {logits.shape[2]} logits")
+    log_p = [[log_softmax(row) for row in rows] for rows in logits.data]
+    loss = -sum([row[i] for row, i in zip(itertools.chain(*log_p), all_ids, strict=True)]) / n
+    if not math.isfinite(loss):
+        raise InputError("the loss is no number: the steps, lr, were too large")
+    return Tensor(loss, (logits,), lambda grad: (  # the gradient: (p - 1 if it came, else p) / n
+        [[[grad / n * (math.exp(v) - (i == target)) for i, v in enumerate(row)]
+          for row, target in zip(rows, ids, strict=True)] for rows, ids in zip(log_p, targets)],))
 
 
-def scaled(data, factor):
-    """A list of numbers, or of rows, times factor."""
-    if isinstance(data[0], list):
-        return [scaled(row, factor) for row in data]
-    return [factor * v for v in data]
-
-
-def train(model, examples, steps, batch_size, lr, seed):
-    """Train the model, yielding the loss of each step. Each step takes a few examples at random and
-    goes against the gradient, by lr times it at first, less and less towards the end."""
-    rng = random.Random(seed)
+def train(model, examples, steps, batch_size, lr, rng):
+    """Train the model, with a learning rate that falls from lr, yielding the loss of each step."""
     for step in range(steps):
         Module.training = True
         batch = rng.choices(examples, k=batch_size)
         loss = cross_entropy(model([ids[:-1] for ids in batch]), [ids[1:] for ids in batch])
         loss.backward()
         for p in model.parameters():
-            p.data = add(p.data, scaled(p.grad, -lr * (steps - step) / steps))
+            p.data = add(p.data, p.grad, -lr * (steps - step) / steps)
             p.grad = None
         yield loss.data
 
 
 def evaluate(model, examples):
     """The mean loss over all tokens of the examples, in nats a token."""
-    Module.training = False
-    total = sum(cross_entropy(model([ids[:-1]]), [ids[1:]]).data * (len(ids) - 1)
-                for ids in examples)
-    return total / sum(len(ids) - 1 for ids in examples)
+    Module.training, counts = False, [len(ids) - 1 for ids in examples]
+    losses = [cross_entropy(model([ids[:-1]]), [ids[1:]]).data for ids in examples]
+    return sum([loss * n for loss, n in zip(losses, counts)]) / sum(counts)
 
 
 # %% 7. WaveNet's own block
-# WaveNet does more at each layer. A gate, a number from 0 to 1 (a sigmoid), is multiplied with the
-# tanh: it may let a feature through at one place and stop it at another. What comes out is added to
-# what went in, a residual connection: the layer only has to learn what to change, and gradients
-# come through whole to the first. And the logits are made of what came out of all layers: skip
-# connections. There is no batch norm.
+# WaveNet has no batch norm, but does more at each layer. tanh is multiplied by a gate, from 0 to 1:
+# it may let a feature through at one place and stop it at another. What comes out is added to what
+# went in, a residual connection: a layer only has to learn what to change, and gradients come whole
+# to the first. And the logits are made of what came out of all layers: skip connections.
 class Gate(Module):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n)."""
     # exercise 4.4: the gate
     def forward(self, rows):
-        """rows (N, 2n) -> rows (N, n), and a function from their gradient to a tuple with that of
-        rows: (t s)' = (1 - t^2) s in the first half, t s (1 - s) in the second. The paper's (2)."""
+        """rows (N, 2n) -> rows (N, n), formula (2) of the paper, and a function from their gradient
+        to a tuple with that of rows: (t s)' = (1 - t^2) s and, as s' = s (1 - s), t s (1 - s)."""
         n = len(rows[0]) // 2
         # sigmoid(v) = 1 / (1 + e^-v) = (1 + tanh(v / 2)) / 2, where nothing can overflow
-        pairs = [[(math.tanh(u), 0.5 + 0.5 * math.tanh(0.5 * v)) for u, v in zip(row, row[n:])]
+        pairs = [[(math.tanh(row[i]), 0.5 + 0.5 * math.tanh(0.5 * row[n + i])) for i in range(n)]
                  for row in rows]
-
-        def backward(grad):
-            return ([[g * (1 - t * t) * s for g, (t, s) in zip(*both)]
-                     + [g * t * s * (1 - s) for g, (t, s) in zip(*both)]
-                     for both in zip(grad, pairs)],)
-        return [[t * s for t, s in row] for row in pairs], backward
+        return [[t * s for t, s in row] for row in pairs], lambda grad: (
+            [[g * (1 - t * t) * s for g, (t, s) in zip(*both)]
+             + [g * t * s * (1 - s) for g, (t, s) in zip(*both)] for both in zip(grad, pairs)],)
 
 
 class WaveNet(Module):
     """Gated blocks with residual and skip connections, as in figure 4 of the paper, with n channels
     everywhere, and at the end tanh and one layer for relu and two."""
     def __init__(self, vocab_size, block_size, n, rng):
-        self.embedding = Embedding(vocab_size, n, rng)
-        self.blocks = [(CausalConv1d(n, 2 * n, rng, 2 ** k), Linear(n, n, rng))
-                       for k in range(block_size.bit_length() - 1)]
-        self.head = Linear(n, vocab_size, rng, gain=0.1)
-        self.layers = [self.embedding, *rows_of(self.blocks), self.head]
+        blocks = [Sequential([CausalConv1d(n, 2 * n, rng, 2 ** k), Gate(), Linear(n, n, rng)])
+                  for k in range(block_size.bit_length() - 1)]
+        self.layers = [Embedding(vocab_size, n, rng), *blocks, Linear(n, vocab_size, rng, gain=0.1)]
 
-    # exercise 4.5 (needs 4.1, 4.3, 4.4): residual and skip connections
+    # exercise 4.5 (needs 4.3, 4.4): residual and skip connections
     def __call__(self, ids):
-        """ids (B, T) -> logits (B, T, vocab_size). A block is a convolution, a Gate and a Linear;
-        what comes out is added to what went in, for the next block, and to the sum of what came out
-        of all, for tanh and the head."""
-        x, total = self.embedding(ids), None
-        for conv, linear in self.blocks:
-            out = linear(Gate()(conv(x)))
-            x = x + out
-            total = out if total is None else total + out
-        return self.head(Tanh()(total))
+        """ids (B, T) -> logits (B, T, vocab_size). What comes out of a block is added to what went
+        in, for the next; all that came out, added up, goes through tanh and the last layer."""
+        embedding, *blocks, head = self.layers
+        x, outs = embedding(ids), []
+        for block in blocks:
+            outs.append(block(x))
+            x = x + outs[-1]
+        return head(Tanh()(sum(outs[1:], outs[0])))
 
 
 # %% 8. Samples
-# The network gives probabilities for the next token; one is drawn, appended, and so on. Each time
-# all places are computed again, though only the last is new: gpt.py will remember the others.
+# Each token costs all places again, though only the last is new: gpt.py will remember the others.
 def sample(model, boundary, rng, max_new_tokens=50):
     """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens."""
-    Module.training = False
-    ids = [boundary]
-    for _ in range(max_new_tokens):
-        probs = softmax(model([ids]).data[0][-1])
-        ids += rng.choices(range(len(probs)), probs)
-        if ids[-1] == boundary:
-            break
+    Module.training, ids = False, [boundary]
+    while len(ids) == 1 or len(ids) <= max_new_tokens and ids[-1] != boundary:
+        log_probs = log_softmax(model([ids]).data[0][-1])
+        ids += rng.choices(range(len(log_probs)), map(math.exp, log_probs))
     return ids[1:]
 
 
@@ -532,22 +457,19 @@ def read_options(argv):
 def main(argv=None):
     """Shows the networks, trains, evaluates and samples. Raises InputError and OSError."""
     args = read_options(argv)
-    path = args.data or Path(__file__).with_name("names.txt")
-    lines = [line for line in read_lines(path) if line]
-    characters = "".join(sorted(set("".join(lines)))) + "·"
-    boundary = len(characters) - 1
-    documents = [[characters.index(char) for char in line] for line in lines]
-    splits = make_splits(documents, boundary, args.seed)
-    text = lambda ids: "".join(characters[i] for i in ids)
-    sizes = len(characters), args.block_size, args.n_embd, args.n_hidden
-    tree, model = (build(*sizes, random.Random(args.seed), as_tree) for as_tree in (True, False))
-    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, text)
+    lines = list(filter(None, read_lines(args.data or Path(__file__).with_name("names.txt"))))
+    chars = "".join(sorted(set("".join(lines)))) + "·"
+    boundary = len(chars) - 1
+    splits = make_splits([[chars.index(c) for c in line] for line in lines], boundary, args.seed)
+    tree, model = (build(len(chars), args.block_size, args.n_embd, args.n_hidden,
+                         random.Random(args.seed), as_tree) for as_tree in (True, False))
+    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, chars)
     if args.gated:
-        model = WaveNet(len(characters), args.block_size, args.n_hidden, random.Random(args.seed))
-    print(f"\n{sum(math.prod(p.shape) for p in model.parameters())} parameters")
-    losses, begun = [], time.monotonic()
+        model = WaveNet(len(chars), args.block_size, args.n_hidden, random.Random(args.seed))
+    print(f"{sum(math.prod(p.shape) for p in model.parameters())} parameters\n")
+    rng, losses, begun = random.Random(args.seed), [], time.monotonic()
     try:
-        for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr, args.seed):
+        for loss in train(model, splits["train"], args.steps, args.batch_size, args.lr, rng):
             losses.append(loss)
             step, mean = len(losses), sum(losses[-100:]) / len(losses[-100:])
             left = (time.monotonic() - begun) / step * (args.steps - step)
@@ -560,9 +482,8 @@ def main(argv=None):
         print(f"\nstopped at step {len(losses)}; Ctrl-C again quits", file=sys.stderr)
     for name in ("train", "dev", "test")[:2 + args.test] if args.eval_docs else ():
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
-    rng = random.Random(args.seed)
     for _ in range(args.samples):
-        print(text(sample(model, boundary, rng)))
+        print("".join(chars[i] for i in sample(model, boundary, rng)))
 
 
 if __name__ == "__main__":
