@@ -14,15 +14,6 @@ DOCUMENTS = [[3, 0, 1, 1, 3], [3, 0, 2, 3]]  # 3 is the boundary
 COUNTS = [[0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 1], [2, 0, 0, 0]]
 
 
-def test_splits_lose_nothing_and_depend_on_the_seed_alone():
-    documents = [[i] for i in range(25)]
-    splits = bigram.make_splits(documents, 99, 1)
-    assert [len(splits[name]) for name in ("train", "dev", "test")] == [21, 2, 2]
-    assert sorted(sum(splits.values(), [])) == [[99, i, 99] for i in range(25)]
-    assert splits == bigram.make_splits(documents, 99, 1) != bigram.make_splits(documents, 99, 2)
-    assert [len(part) for part in bigram.make_splits([[1], [2], [3]], 0, 1).values()] == [1, 1, 1]
-
-
 # --- counting ---
 
 @exercise("2.1")
