@@ -20,9 +20,8 @@ def test_nudging_finds_the_derivatives_known_from_school():
     for x in (-2.0, 0.0, 3.0):
         assert micrograd.nudge(lambda x: x ** 2 - 6 * x, x)[0] == pytest.approx(2 * x - 6, abs=1e-6)
     assert micrograd.nudge(lambda a, b, c: a * b + c, 2.0, -3.0, 10.0) == pytest.approx([-3, 2, 1])
-    for h in (0.5, 0.01):  # both ways; one way only, it would be 27 + 9h + h^2
-        assert micrograd.nudge(lambda x: x ** 3, 3.0, h=h) == pytest.approx([27 + h * h])
-    assert micrograd.nudge(lambda a, b: a * b, 2.0, -3.0, h=0.5) == pytest.approx([-3, 2])
+    # both ways; one way only, it would be 27 + 9h + h^2
+    assert micrograd.nudge(lambda x: x ** 3, 3.0, h=0.5) == pytest.approx([27.25])
 
 
 @exercise("1.2")
@@ -44,7 +43,6 @@ def test_two_neurons_by_hand():
         assert gradcheck.compare(loss, "weights", weights, d_weights) == 4
         assert gradcheck.compare(loss, "biases", biases, d_biases) == 2
     assert (micrograd.sigmoid(-1000), micrograd.sigmoid(0), micrograd.sigmoid(1000)) == (0, 0.5, 1)
-    assert micrograd.layer_by_hand([[0.0, 0.0]] * 2, [0.0, 0.0])[0] == 0.25  # all answers are 1/2
 
 
 # --- every operation ---
@@ -52,16 +50,12 @@ def test_two_neurons_by_hand():
 OPERATIONS = {
     "a + b": (lambda a, b: a + b, (1.5, -2.0)), "a - b": (lambda a, b: a - b, (1.5, -2.0)),
     "a * b": (lambda a, b: a * b, (1.5, -2.0)), "a / b": (lambda a, b: a / b, (-4.0, -0.5)),
-    "-a": (lambda a: -a, (1.5,)), "2 + a": (lambda a: 2 + a, (1.5,)),
-    "2 - a": (lambda a: 2 - a, (1.5,)), "a - 2": (lambda a: a - 2, (1.5,)),
-    "3 * a": (lambda a: 3 * a, (1.5,)), "3 / a": (lambda a: 3 / a, (-0.5,)),
-    "a / 3": (lambda a: a / 3, (1.5,)), "a ** 2": (lambda a: a ** 2, (-1.5,)),
-    "a ** 3": (lambda a: a ** 3, (-1.5,)), "a ** 1": (lambda a: a ** 1, (0.0,)),
-    "a ** -2": (lambda a: a ** -2, (-1.5,)), "a ** 0.5": (lambda a: a ** 0.5, (4.0,)),
+    "2 - a": (lambda a: 2 - a, (1.5,)), "3 / a": (lambda a: 3 / a, (-0.5,)), "-a": (lambda a: -a, (1.5,)),
+    "a ** 2": (lambda a: a ** 2, (-1.5,)), "a ** -2": (lambda a: a ** -2, (-1.5,)),
+    "a ** 0.5": (lambda a: a ** 0.5, (4.0,)),
     "exp": (lambda a: a.exp(), (-3.0,)), "log": (lambda a: a.log(), (0.2,)),
     "tanh": (lambda a: a.tanh(), (-0.3,)), "sigmoid": (lambda a: a.sigmoid(), (1.5,)),
     "relu": (lambda a: a.relu(), (1.5,)), "relu below 0": (lambda a: a.relu(), (-0.3,)),
-    "a * a": (lambda a: a * a, (1.5,)), "a / a": (lambda a: a / a, (1.5,)),
     "sum": (lambda a, b, c, d, e: micrograd.weighted_sum([a, b], [c, d], e), (1.0, -2.0, 0.5, 0.0, 3.0)),
     "sum, shared": (lambda a, b: micrograd.weighted_sum([a, b, a], [a, a, b], b), (1.0, -2.0))}
 
