@@ -4,7 +4,7 @@ mlp.py takes in its context in one wide layer. Here neighbours are joined two by
 layer, in a tree. Trees over contexts two letters apart have branches in common; computed only once,
 they become convolutions: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 
-    python wavenet.py                          train on names.txt, evaluate, sample; under a minute
+    python wavenet.py                          train on names.txt, evaluate, sample; about a minute
     python wavenet.py --block-size 16          one layer more, and twice the context
     python wavenet.py --gated --n-hidden 18    WaveNet's own block, at equal cost
 """
@@ -129,8 +129,8 @@ if sys.implementation.name == "cpython":
 
 
 class Module:
-    """A layer, or several. forward(rows) gives new rows and a function from their gradient to a
-    tuple of the gradients of rows and of each parameter."""
+    """A layer, or several. If places do not matter, forward(rows) gives new rows and a function
+    from their gradient to a tuple of those of rows and parameters(); others have a __call__."""
     layers, training = (), True  # training: one switch for all, off in evaluate() and sample()
 
     def parameters(self):
@@ -169,7 +169,7 @@ class Embedding(Module):
 class Linear(Module):
     """Each row times weight (n_in, n_out), plus bias (n_out), if any: -> (B, T, n_out)."""
     def __init__(self, n_in, n_out, rng, gain=1.0, bias=True):
-        std = gain / math.sqrt(n_in)  # sums of n_in products then spread as they do, times gain
+        std = gain / math.sqrt(n_in)  # the sums then spread as the n_in inputs do, times gain
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_out)] for _ in range(n_in)])
         self.bias = Tensor([0.0] * n_out) if bias else None
 
@@ -181,7 +181,7 @@ class Linear(Module):
         out = inner(rows, transpose(weight))
 
         def backward(grad):
-            # a factor gets the gradient of each of its products times the other; a bias a sum's
+            # a factor gets the gradient of each of its products, times the other; a bias all of it
             columns = transpose(grad)
             d_weight = inner(transpose(rows), columns)  # rows.T @ grad
             d_bias = [list(map(sum, columns))] if bias else []
@@ -216,9 +216,9 @@ class BatchNorm1d(Module):
             means = [sum(vs) / n for vs in channels]
             variances = [sum([(v - m) * (v - m) for v in vs]) / n for vs, m in zip(channels, means)]
             self.batches += 1
-            new, true = max(0.01, 1 / self.batches), [v * n / (n - 1) for v in variances]
-            self.running_mean = add(self.running_mean, add(means, self.running_mean, -1.0), new)
-            self.running_var = add(self.running_var, add(true, self.running_var, -1.0), new)
+            share, full = max(0.01, 1 / self.batches), [v * n / (n - 1) for v in variances]
+            self.running_mean = add(self.running_mean, add(means, self.running_mean, -1.0), share)
+            self.running_var = add(self.running_var, add(full, self.running_var, -1.0), share)
         scales = [1 / math.sqrt(variance + 1e-5) for variance in variances]
         normed = [[(v - m) * s for v in vs] for vs, m, s in zip(channels, means, scales)]
         weight, bias = self.weight.data, self.bias.data
@@ -247,10 +247,10 @@ class Sequential(Module):
 
 # %% 4. The tree
 # One wide layer has weights for every place of its context, and must find everything at once. In a
-# tree each layer just joins neighbours: letters to pairs, pairs to fours, fours to eights, with the
-# same weights for all. Twice the context is one layer more, not twice the weights.
+# tree each layer just joins neighbours: letters to pairs, pairs to fours, fours to eights, with one
+# set of weights a layer. Twice the context is one layer more, not twice the weights.
 class FlattenConsecutive(Module):
-    """Every two rows that follow each other end to end, as one."""
+    """Rows 0 and 1 of a document end to end as one row, rows 2 and 3 as the next, and so on."""
     # exercise 4.2: neighbours
     def __call__(self, x):
         """x (B, T, C) -> (B, T / 2, 2 * C), a Tensor with the way back.
@@ -266,8 +266,8 @@ class FlattenConsecutive(Module):
 # Move the context by two letters, and all pairs of its tree but one have been computed before; by
 # four, and all fours but one. So compute each pair once, at the place where it ends. The second
 # layer joins it with the one 2 places before, the third joins fours 4 places apart: convolutions
-# (the same weights everywhere), causal (only looking back) and dilated (by `dilation`). Before the
-# first place stand boundaries, as at it, so that a layer makes the same row of them: its first.
+# (the same weights everywhere), causal (only looking back), dilated (`dilation` places back). For
+# the boundaries before the first place stands its own row: it is a boundary, too.
 class CausalConv1d(Linear):
     """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
@@ -276,7 +276,7 @@ class CausalConv1d(Linear):
 
     # exercise 4.3: looking back
     def __call__(self, x):
-        """x (B, T, n_in) -> (B, T, n_out). The earlier row comes first, before all the first."""
+        """x (B, T, n_in) -> (B, T, n_out). The earlier row comes first; if none is there, row 0."""
         m, gap = x.shape[2], self.dilation
         out = [[rows[max(0, t - gap)] + row for t, row in enumerate(rows)] for rows in x.data]
 
@@ -306,8 +306,8 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
 
 
 def compare(tree, convolutions, ids, block_size, characters):
-    """Prints the tree over the last context of a document, then the shapes that the layers give:
-    those of the tree for all its contexts at once, and the convolutions for the document itself."""
+    """Prints the tree over the last context of a document, then the shapes that the layers give, of
+    the tree for all contexts at once, and of the convolutions for the document itself."""
     Module.training, logits, width = False, [], block_size
     padded = ids[:1] * (block_size - 1) + ids  # before the first boundary stand only boundaries
     contexts = [padded[t:t + block_size] for t in range(len(ids) - 1)]
@@ -343,7 +343,7 @@ def cross_entropy(logits, targets):
     log_p = [[log_softmax(row) for row in rows] for rows in logits.data]
     loss = -sum([row[i] for row, i in zip(itertools.chain(*log_p), all_ids, strict=True)]) / n
     if not math.isfinite(loss):
-        raise InputError("the loss is no number: the steps, lr, were too large")
+        raise InputError("the loss is no number: the learning rate, lr, was too large")
     return Tensor(loss, (logits,), lambda grad: (  # the gradient: (p - 1 if it came, else p) / n
         [[[grad / n * (math.exp(v) - (i == target)) for i, v in enumerate(row)]
           for row, target in zip(rows, ids, strict=True)] for rows, ids in zip(log_p, targets)],))
@@ -373,7 +373,7 @@ def evaluate(model, examples):
 # WaveNet has no batch norm, but does more at each layer. tanh is multiplied by a gate, from 0 to 1:
 # it may let a feature through at one place and stop it at another. What comes out is added to what
 # went in, a residual connection: a layer only has to learn what to change, and gradients come whole
-# to the first. And the logits are made of what came out of all layers: skip connections.
+# to the first. And the logits are made of what came out of all blocks: skip connections.
 class Gate(Module):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n)."""
     # exercise 4.4: the gate
@@ -391,7 +391,7 @@ class Gate(Module):
 
 class WaveNet(Module):
     """Gated blocks with residual and skip connections, as in figure 4 of the paper, with n channels
-    everywhere, and at the end tanh and one layer for relu and two."""
+    everywhere. At the end are tanh and one layer, where the paper has relu and two."""
     def __init__(self, vocab_size, block_size, n, rng):
         blocks = [Sequential([CausalConv1d(n, 2 * n, rng, 2 ** k), Gate(), Linear(n, n, rng)])
                   for k in range(block_size.bit_length() - 1)]
@@ -431,7 +431,7 @@ SETTINGS = """\
 --seed        int    42    where all randomness starts
 --block-size  int    8     tokens it can look at: 2, 4, 8 ...
 --n-embd      int    12    channels of an embedding
---n-hidden    int    32    channels of the other layers
+--n-hidden    int    32    channels of the other layers; with --gated, of all
 --eval-docs   int    2000  documents of each split to evaluate on
 --samples     int    20    texts to invent"""
 MAY_BE_0 = "steps seed eval_docs samples test gated".split()
@@ -497,4 +497,4 @@ if __name__ == "__main__":
         sys.exit(130)
 
 # To find out: how far back is it worth looking, --block-size 2, 4, 16? [dev 2.302, 2.187, 2.162]
-# What if build leaves out batch norm? [2.177, not 2.166; and WaveNet's block, at equal cost, 2.179]
+# Without batch norm? [2.177, not 2.166] And --gated --n-hidden 18, at equal cost? [2.179]
