@@ -48,8 +48,8 @@ def make_splits(documents, boundary, seed):
 
 # exercise 3.1: contexts and targets
 def examples_of(documents, block_size):
-    """[(context, target)] for each id of each document but its first. The context is a tuple of the
-    block_size ids before the target, the first id, the boundary, standing in for what is missing.
+    """[(context, target)] for each id of each document but its first. A context is a tuple of the
+    block_size ids before the target; where they are too few, the first id, the boundary, fills in.
     >>> examples_of([[9, 4, 5, 9]], 2)
     [((9, 9), 4), ((9, 4), 5), ((4, 5), 9)]"""
     examples = []
@@ -159,7 +159,7 @@ if sys.implementation.name == "cpython":
 
 
 class Embedding:
-    """N contexts of T ids below n -> (N, T, n_embd), a row for each. ValueError for other ids.
+    """N contexts of T ids -> (N, T, n_embd), a row for each id. ValueError for ids not below n.
     The first weights are drawn with rng and spread by std: see section 5."""
     def __init__(self, n, n_embd, std, rng):
         self.weight = Tensor([[rng.gauss(0, std) for _ in range(n_embd)] for _ in range(n)])
@@ -211,19 +211,19 @@ class Linear:
 
 
 class Tanh:
-    """Bends any number to between -1 and 1: (N, m) -> (N, m)."""
+    """Bends any number to y, between -1 and 1; its slope is 1 - y^2: (N, m) -> (N, m)."""
     def __call__(self, x):
         out = [[math.tanh(v) for v in row] for row in x.data]
-        return Tensor(out, (x,), lambda grad: ([[g * (1 - y * y) for g, y in zip(*rows)]
-                                                for rows in zip(grad, out)],))
+        return Tensor(out, (x,), lambda grad: ([[g * (1 - y * y) for g, y in zip(*pair)]
+                                                for pair in zip(grad, out)],))
 
 
 class ReLU:
     """Makes negative numbers 0: (N, m) -> (N, m)."""
     def __call__(self, x):
         out = [[max(v, 0.0) for v in row] for row in x.data]
-        return Tensor(out, (x,), lambda grad: ([[g if y > 0 else 0.0 for g, y in zip(*rows)]
-                                                for rows in zip(grad, out)],))
+        return Tensor(out, (x,), lambda grad: ([[g if y > 0 else 0.0 for g, y in zip(*pair)]
+                                                for pair in zip(grad, out)],))
 
 
 class Sequential:
@@ -240,7 +240,7 @@ class Sequential:
         return [p for layer in self.layers for p in vars(layer).values() if isinstance(p, Tensor)]
 
     def train(self, mode=True):
-        """Tell the layers that they are in training, or are not."""
+        """Tell the layers that they are in training, or not: batch norm must know."""
         for layer in self.layers:
             layer.training = mode
 
@@ -251,7 +251,7 @@ class Sequential:
 
 # %% 4. The loss
 # As in bigram.py, the exponentials of the logits, divided by their sum, are probabilities
-# (softmax); the loss is the mean of -log of those of the tokens that came, in nats. But e^1000 is
+# (softmax); the loss is the mean of -log of that of the token that came, in nats. But e^1000 is
 # too large for a float, and a probability that rounds to 0 has no logarithm. So log(e^a / sum) is
 # computed as a - log(sum), and the largest logit brought to 0: only differences of logits count.
 # exercise 3.3: logits to log-probabilities
@@ -287,9 +287,9 @@ def cross_entropy(logits, targets):
 # %% 5. Initialisation
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
 # deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
-# such a weight, spread by about 8. There tanh is flat (saturated), and little gradient comes back.
+# such a weight, spread by about 8. There tanh is flat (saturated), and lets little gradient back.
 # So let weights spread by 1 / sqrt(n_in), times a gain, because tanh and relu shrink what they get
-# (build() below): He et al. 2015, "Delving Deep into Rectifiers".
+# (in build(), below): He et al. 2015, "Delving Deep into Rectifiers".
 def flat_share(layer, rows):
     """The share of a Tanh's outputs beyond 0.97, or of a ReLU's neurons that are 0 in all rows."""
     flat = [abs(v) > 0.97 for row in rows for v in row]
@@ -299,14 +299,14 @@ def flat_share(layer, rows):
 
 
 # %% 6. Normalisation
-# Good first weights do not stay good. So batch norm brings each neuron's sums over the batch to
-# mean 0 and variance 1, at every step; then the network chooses a scale and a shift. (A bias before
-# it would go away with the mean.) But what an example gives now depends on the others in its batch.
+# Good first weights do not stay good. So batch norm brings each neuron's sums, one for each example
+# of a step's batch, to mean 0 and variance 1; then the network chooses a scale and a shift. (A bias
+# before it would go with the mean.) But what an example gives now depends on the rest of its batch.
 # Out of training it must not: averages over past batches, running statistics, take over. Layer norm
 # does the same to each example alone: Ba et al. 2016, "Layer Normalization".
 def standardize(values, known=None):
     """Brings values (n) to mean 0, variance 1: -> these, the way back, the mean and variance that
-    values had. known is a pair to take in place of those. 1e-5: no division by 0."""
+    values had. known: a (mean, variance) to use in place of those. 1e-5: no division by 0."""
     n = len(values)
     mean = known[0] if known else sum(values) / n
     variance = known[1] if known else sum([(v - mean) * (v - mean) for v in values]) / n
@@ -409,7 +409,7 @@ def backpropagate(model, contexts, targets):
 
 def train(model, examples, options, rates=None, gradients=backpropagate):
     """Yields the loss before each step, one for each of the rates, or else with rates from lr down
-    towards 0. Raises InputError for a loss that is huge, or no number."""
+    towards 0. Raises InputError for a loss that is huge, or not a number."""
     rng, lr, steps = random.Random(options["seed"]), options["lr"], options["steps"]
     model.train()
     for rate in rates or [lr * (steps - step) / steps for step in range(steps)]:
@@ -425,7 +425,7 @@ def train(model, examples, options, rates=None, gradients=backpropagate):
 def evaluate(model, examples):
     """The mean loss over all examples, in nats a token. The model sees each context only once."""
     model.eval()
-    contexts, log_probs = list(dict(examples)), {}
+    contexts, log_probs = list(dict(examples)), {}  # keys of a dict: each once
     for batch in [contexts[i:i + 256] for i in range(0, len(contexts), 256)]:
         log_probs.update(zip(batch, map(log_softmax, model(batch).data)))
     return -sum(log_probs[context][target] for context, target in examples) / len(examples)
@@ -443,15 +443,15 @@ def find_lr(options, examples, steps):
     print(f"the loss was lowest near --lr {min(means, key=means.get):.2g}")
 
 
-# What else can go wrong, two losses tell. Both high: the network is too small, or was trained too
+# Two losses tell what else can go wrong. Both high: the network is too small, or was trained too
 # briefly (it underfits). Train low but dev high: it learned too little data by heart (it overfits).
-# The same table serves to search for settings, best at random: Bergstra and Bengio 2012.
+# The same function serves to search for settings, best at random: Bergstra and Bengio 2012.
 def compare(options, splits, changes):
-    """Trains with each of the changes, dicts, to the options, and prints what comes of it."""
+    """Trains once with each of changes, dicts of options, and prints what comes of it."""
     for o in [options | change for change in changes]:
         model, documents = build(o), splits["train"][:o.get("documents")]
         parts = [examples_of(part, o["block_size"]) for part in (documents, splits["dev"])]
-        model([context for context, _ in parts[0][:500]])  # batch norm has seen something
+        model([context for context, _ in parts[0][:500]])  # for batch norm, if steps is 0
         list(train(model, parts[0], o))
         losses = [evaluate(model, part[:5000]) for part in parts]
         flat = flat_share(model.layers[-2], model.outs[-2].data)
@@ -461,11 +461,11 @@ def compare(options, splits, changes):
 
 # %% 8. Diagnostics
 # What a hidden layer gives should spread, and little of it be flat. Gradients should spread alike
-# at all layers: if they shrink on their way back, the first layers hardly learn. And a step should
-# change weights by a hundredth to a thousandth of their size (the update-to-data ratio).
+# at all layers: if they shrink or grow on their way back, layers learn unevenly. A step should move
+# weights by 1/1000 to 1/100 of their size (update-to-data ratio); the last ones, made small, more.
 def spread_and_bars(data):
-    """How far numbers in nested lists spread around 0, the root of their mean square; and how many
-    are in each twelfth of the range of twice that on both sides (the end ones count all beyond)."""
+    """The spread of numbers in nested lists, the root of their mean square; and bars: how many are
+    in each twelfth of the range from -2 to 2 times that (the end ones count all beyond)."""
     while isinstance(data[0], list):
         data = [item for items in data for item in items]
     spread, counts = math.sqrt(sum([v * v for v in data]) / len(data)), [0] * 12
@@ -492,10 +492,10 @@ def diagnose(model, batch, lr):
 # What does .backward() do? Here is its work, for one hidden layer with batch norm and tanh. Going
 # back, each step asks how the loss changes with what went in, if we know how it changes with what
 # came out: d_x is d loss / d x. A factor gets the gradient of the product times the other factor, a
-# term that of the sum, and what is used several times the sum of what comes back from all its uses.
+# term gets that of the sum, what is used several times the sum of what comes back from all uses.
 # exercise 3.6: batch norm backward, step by step
 def norm_by_hand(values, gamma, d_out, eps=1e-5):
-    """values (N) are a neuron's sums over the batch; d_out (N) is the gradient of what it makes of
+    """values (N) are a neuron's sums, one an example; d_out (N) is the gradient of what it makes of
     them, gamma * normed + beta -> a tuple of those of values (N), gamma and beta."""
     n = len(values)
     mean = sum(values) / n
@@ -513,7 +513,7 @@ def norm_by_hand(values, gamma, d_out, eps=1e-5):
     return [g + d_mean / n for g in d_centred], d_gamma, sum(d_out)
 
 
-# Much of this cancels: standardize has what is left. C are the embeddings, W1, W2 layers' weights.
+# Much of this cancels: standardize has what is left. C is the table, W1, W2 are Linear's weights.
 def gradients_by_hand(model, contexts, targets):
     """What backpropagate does, by hand. p.off says how far p.grad is off that of backward()."""
     loss, params = backpropagate(model, contexts, targets), model.parameters()
@@ -602,7 +602,7 @@ def read_options(argv):
 
 
 def main(argv=None):
-    """Shows what the sections are about, trains, evaluates, samples. InputError and OSError."""
+    """Shows what the sections are about, trains, evaluates, samples. Raises InputError, OSError."""
     args = read_options(argv)
     lines = list(filter(None, read_lines(args.data or Path(__file__).with_name("names.txt"))))
     characters = "".join(sorted(set("".join(lines)))) + "·"
@@ -666,5 +666,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
 
-# To find out: what is lost with --norm none, and what with --init naive besides? [2.190, 2.368]
+# To find out: what is lost with --norm none, and --init naive besides? [dev 2.176: 2.190, 2.368]
 # What do --block-size 8 and ten times as many steps buy, each alone? [2.154, 2.134]

@@ -4,9 +4,7 @@ mlp.py takes in its context in one wide layer. Here neighbours are joined two by
 layer, in a tree. Trees over contexts two letters apart have branches in common; computed only once,
 they become convolutions: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 
-    python wavenet.py                          train on names.txt, evaluate, sample; about a minute
-    python wavenet.py --block-size 16          one layer more, and twice the context
-    python wavenet.py --gated --n-hidden 18    WaveNet's own block, at equal cost
+    python wavenet.py    train on names.txt, evaluate, sample; a minute (--gated: another block)
 """
 import argparse
 import itertools
@@ -107,11 +105,15 @@ def transpose(rows):
 # What must fit are the shapes they pass on: section 5 prints them. Their main work is dot products.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
-    out = [[0.0] * len(b) for _ in a]
-    for p, row in zip(a, out):
-        for j, q in enumerate(b):
+    out = []
+    for p in a:
+        row = []
+        for q in b:
+            total = 0.0
             for i in range(len(q)):
-                row[j] += p[i] * q[i]
+                total += p[i] * q[i]
+            row.append(total)
+        out.append(row)
     return out
 
 
@@ -126,6 +128,8 @@ if sys.implementation.name == "cpython":
             return plain(a, b)
         return [[0.5 * (r + s - (d := math.dist(p, q)) * d) for s, q in zip(b_squares, b)]
                 for r, p in zip(a_squares, a)]
+else:
+    inner([[0.0] * 5000], [[0.0] * 5000])  # PyPy compiles a loop that it meets in its middle best
 
 
 class Module:
@@ -210,9 +214,9 @@ class BatchNorm1d(Module):
         Out of training by running statistics, averages: the first 100 batches count alike, a later
         one 1%; variances times N / (N - 1), as a batch varies less around its own than the true
         mean. Shifting or stretching a batch changes nothing: its gradient loses these two parts."""
-        n, training, channels = len(rows), self.training, transpose(rows)
+        n, channels = len(rows), transpose(rows)
         means, variances = self.running_mean, self.running_var
-        if training:
+        if self.training:
             means = [sum(vs) / n for vs in channels]
             variances = [sum([(v - m) * (v - m) for v in vs]) / n for vs, m in zip(channels, means)]
             self.batches += 1
@@ -229,7 +233,7 @@ class BatchNorm1d(Module):
             for gs, vs, w, scale in zip(transpose(grad), normed, weight, scales):
                 d_weight.append(sum([g * v for g, v in zip(gs, vs)]))
                 d_bias.append(sum(gs))
-                shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if training else (0.0, 0.0)
+                shift, stretch = (d_bias[-1] / n, d_weight[-1] / n) if self.training else (0.0, 0.0)
                 d_channels.append([w * scale * (g - shift - stretch * v) for g, v in zip(gs, vs)])
             return transpose(d_channels), d_weight, d_bias
         return transpose(out), backward
@@ -253,9 +257,7 @@ class FlattenConsecutive(Module):
     """Rows 0 and 1 of a document end to end as one row, rows 2 and 3 as the next, and so on."""
     # exercise 4.2: neighbours
     def __call__(self, x):
-        """x (B, T, C) -> (B, T / 2, 2 * C), a Tensor with the way back.
-        >>> FlattenConsecutive()(Tensor([[[1], [2], [3], [4]]])).data
-        [[[1, 2], [3, 4]]]"""
+        """x (B, T, C) -> (B, T / 2, 2 * C), a Tensor with the way back."""
         m = x.shape[2]
         out = [[rows[t] + rows[t + 1] for t in range(0, len(rows), 2)] for rows in x.data]
         return Tensor(out, (x,), lambda grad: (
@@ -263,11 +265,10 @@ class FlattenConsecutive(Module):
 
 
 # %% 5. The same as convolutions
-# Move the context by two letters, and all pairs of its tree but one have been computed before; by
-# four, and all fours but one. So compute each pair once, at the place where it ends. The second
-# layer joins it with the one 2 places before, the third joins fours 4 places apart: convolutions
-# (the same weights everywhere), causal (only looking back), dilated (`dilation` places back). For
-# the boundaries before the first place stands its own row: it is a boundary, too.
+# Move the context by two letters, and all pairs of its tree but one have been computed before. So
+# compute each once, where it ends. The second layer joins it with the one 2 places before, the
+# third joins fours 4 places apart: convolutions (the same weights everywhere), causal (only looking
+# back), dilated (`dilation` places). Before the first place, a boundary, stands its own row, again.
 class CausalConv1d(Linear):
     """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
@@ -320,13 +321,12 @@ def compare(tree, convolutions, ids, block_size, characters):
         print(f"\n{'ids':20}{Tensor(x).shape}")
         for layer, out in zip(model.layers, model.outs):
             print(f"{type(layer).__name__:20}{out.shape}")
-    print(f"\njoins a place: tree {block_size - 1}, convolutions {block_size.bit_length() - 1}")
-    print(f"the logits differ by {max(map(math.dist, *logits)):.1g}\n")
+    print(f"\njoins a place: tree {block_size - 1}, convolutions {block_size.bit_length() - 1}\n"
+          f"the logits differ by {max(map(math.dist, *logits)):.1g}\n")
 
 
 # %% 6. Loss and training
-# The convolutions are trained on whole documents. (In training, batch norm would average over other
-# rows in the tree; out of training both are the same.) The loss is that of mlp.py.
+# The convolutions are trained (in the tree, batch norm would see other rows), with mlp.py's loss.
 def log_softmax(row):
     """The logarithms of the probabilities: each number less log(sum of the exponentials of all)."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
@@ -370,10 +370,10 @@ def evaluate(model, examples):
 
 
 # %% 7. WaveNet's own block
-# WaveNet has no batch norm, but does more at each layer. tanh is multiplied by a gate, from 0 to 1:
-# it may let a feature through at one place and stop it at another. What comes out is added to what
-# went in, a residual connection: a layer only has to learn what to change, and gradients come whole
-# to the first. And the logits are made of what came out of all blocks: skip connections.
+# WaveNet does more at each layer. tanh is multiplied by a gate, from 0 to 1: it may let a feature
+# through at one place and stop it at another. What comes out is added to what went in, a residual
+# connection: a layer only has to learn what to change, and gradients come whole to the first. Then
+# the logits are made of what came out of all blocks, by skip connections. There is no batch norm.
 class Gate(Module):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n)."""
     # exercise 4.4: the gate
