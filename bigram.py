@@ -66,7 +66,7 @@ def count_pairs(documents, vocab_size):
 # exercise 2.2: counts to probabilities
 def probabilities(counts, smoothing=0):
     """Each row divided by its sum, after smoothing (see section 4) was added to every number of it.
-    counts: rows of numbers, which stay as they are. A row of zeros stays zeros: nothing is known.
+    counts: rows of numbers, which stay as they are. A row of zeros, not smoothed, stays zeros.
     >>> probabilities([[1, 3], [0, 0]])
     [[0.25, 0.75], [0.0, 0.0]]"""
     probs = []
@@ -79,19 +79,19 @@ def probabilities(counts, smoothing=0):
 # exercise 2.3: inventing a name
 def sample(row_after, boundary, rng, max_new_tokens=50):
     """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens.
-    row_after is a function from all ids so far, the first boundary too, to the row of the table by
-    which rng, a random.Random, draws the next."""
+    row_after is a function from all ids so far (section 8 needs more than the last) to the row of
+    the table by which rng, a random.Random, draws the next."""
     ids = [boundary]
     for _ in range(max_new_tokens):
         row = row_after(ids)
-        ids += rng.choices(range(len(row)), row)
+        ids += rng.choices(range(len(row)), row)  # one id, the numbers of row as weights
         if ids[-1] == boundary:
             break
     return ids[1:]
 
 
 def draw_tables(title, characters, *tables):
-    """Print tables side by side: the likelier the token at the top after the left, the darker."""
+    """Print tables side by side: the likelier the token at the top after the left, the denser."""
     shown = range(len(characters))[-36:]  # more would not fit beside each other
     print(title)
     print("    ".join("  " + characters[-36:] for _ in tables))
@@ -136,7 +136,7 @@ def show_score(characters, probs, ids):
 
 # %% 5. A tensor that knows where it came from
 # A network can learn the table, too, if we know how the loss grows with respect to each number in
-# it, 729 here. Values would be thousands of objects at every step. So one object, a Tensor, holds a
+# it, 27 * 27. Values would be thousands of objects at every step. So one object, a Tensor, holds a
 # whole table, and an operation works on all its numbers at once. A Value kept slopes, one for each
 # parent; here that would be one for each pair of a number that goes in and one that comes out. But
 # all that is done with slopes is to multiply and add, and a function can do that: local_backward
@@ -201,8 +201,8 @@ def mean_nll(probs, counts):
 # What goes in is a token, as a one-hot row: zeros, but for a 1 at its id. Times a matrix of weights
 # it picks out one row of them: these are the logits, a score for each token that may come next. All
 # one-hot rows together pick out all rows: the matrix itself, a table again. Its numbers may be any;
-# softmax makes probabilities of each row. Then gradient descent, as in micrograd.py. Where it will
-# end we know: no table fits the pairs better than each row's own shares.
+# softmax makes probabilities of each row. Then gradient descent, as in micrograd.py. Where it heads
+# we know: no table fits better than the counted one. Rows that are rare get there last.
 def softmax(row):
     """Any numbers to numbers from 0 to 1 that sum to 1, in proportion to their exponentials."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
@@ -218,9 +218,9 @@ def network(weights):
     # exercise 2.5: the gradient of softmax
     def backward(grad):
         """grad, of probs -> a tuple with the gradient of weights, also (vocab_size, vocab_size).
-        If w grows, e^w grows, and with it the share p of w in its row, by p. But the total grows,
-        too, by p of itself: so each share q of the row, also p, shrinks by p q. The gradient of w
-        is the sum of these slopes, each times the gradient of the share that it changes."""
+        If w grows, e^w grows as fast as it is large, and with it, by p, its share p of the row. But
+        the total grows, too, by p of itself: so each share q of the row, also p, shrinks by p q.
+        So w gets p times the gradient of p, less p q times the gradient of each q."""
         d_weights = []
         for p, g in zip(probs, grad, strict=True):
             shrink = sum([g[j] * p[j] for j in range(len(p))])
@@ -247,9 +247,9 @@ def train(weights, counts, steps, lr, weight_decay=0.0):
 # %% 7. Weight decay is smoothing
 # If all weights are 0, all tokens are equally likely. Weight decay pulls towards that: each step
 # also makes each weight smaller, by a small share of it. Smoothing does the same to counts. Both
-# change most what the text says least about, rare tokens: to a large count, 1 more is nothing.
+# change rare tokens most: to a large count, 1 more is nothing. So much of it makes dev worse here.
 def show_weight_decay(counts, lr, weight_decay=0.0002):
-    """Print the losses of a table learned with weight decay, and of one smoothed as much."""
+    """Print the losses of a table learned with weight decay, and of one smoothed until alike."""
     weights = Tensor([[0.0] * len(row) for row in counts["train"]])
     *_, loss = train(weights, counts["train"], 500, lr, weight_decay)
     extra = min(range(1, 100), key=lambda extra: abs(
@@ -262,13 +262,13 @@ def show_weight_decay(counts, lr, weight_decay=0.0002):
 # %% 8. Longer contexts
 # Two tokens before say more than one. To count, it takes only a larger table: an n-gram model has a
 # row for each context of n - 1 tokens. But with each token more there are vocab_size times as many
-# contexts, and the text does not grow: soon new names are full of contexts that never occurred, and
-# the table knows nothing but the training names, by heart. The dev loss, after falling for a while,
+# contexts, and the text does not grow: soon many contexts of new names never occurred before, and
+# the table knows little but the training names, by heart. The dev loss, after falling for a while,
 # rises. To a table, the contexts "ann" and "enn" have nothing in common; mlp.py begins there.
 def last(ids, n):
-    """The last n ids, as a tuple; before the first, a boundary, stand more of it."""
+    """The last n ids, as a tuple; if there are fewer, the first, a boundary, is repeated."""
     padded = ids[:1] * n + ids
-    return tuple(padded[len(padded) - n:])
+    return tuple(padded[len(padded) - n:])  # not [-n:], which is everything for n = 0
 
 
 # exercise 2.6: contexts of any length
@@ -376,5 +376,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
 
-# To find out: how many names must there be before two tokens of context beat one, and three two?
-# [between 400 and 800; between 3,200 and 6,763] What does a mixture of n = 1 to 5 get? [dev 2.086]
+# To find out: from how many names on do two tokens of context beat one, and three two? [400 to 800;
+# 3,200 to 6,763] What dev loss has a weighted mean of the tables of n = 1 to 5? [2.086]

@@ -19,7 +19,7 @@ import time
 # How fast does f(x) grow with respect to x? Nudge x and see: the growth of f(x), divided by the
 # nudge, is its slope there, the derivative. Where the slope is positive, a smaller x makes f(x)
 # smaller; where it is negative, a larger one does. So to get down to a low point, go against the
-# slope. A function of several inputs has a derivative with respect to each, all others at rest.
+# slope. A function of several inputs has a derivative with respect to each, the others held fixed.
 # exercise 1.1: a derivative by nudging
 def nudge(f, *inputs, h=1e-6):
     """The derivatives of f with respect to each of its inputs, a list. Each is the growth of f from
@@ -43,7 +43,7 @@ def nudge(f, *inputs, h=1e-6):
 # exercise 1.2: the chain rule by hand
 def square_by_hand(a, b, c):
     """(ab + c)^2, and a list of its derivatives with respect to a, b and c.
-    Forward, then backward, an operation a line; d_x: how fast the square grows with respect to x.
+    Forward, then backward, one operation a line. d_x: how fast the square grows with respect to x.
     >>> square_by_hand(2.0, -3.0, 10.0)
     (16.0, [-24.0, 16.0, 8.0])"""
     product = a * b
@@ -70,12 +70,12 @@ TARGETS = [(0, 0), (0, 1), (0, 1), (1, 1)]  # (AND, OR) of the two inputs
 
 def sigmoid(z):
     """1 / (1 + e^-z), which brings any number between 0 and 1."""
-    return (1 + math.tanh(z / 2)) / 2  # the same, but nothing in it can overflow
+    return (1 + math.tanh(z / 2)) / 2  # the same, where nothing can overflow
 
 
 def layer_by_hand(weights, biases):
     """The mean of the squared errors of two neurons on INPUTS and TARGETS, and its derivatives with
-    respect to weights, (2, 2): weights[j][i] is by what neuron j multiplies input i; and biases."""
+    respect to weights, rows of 2 (neuron j multiplies input i by weights[j][i]), and biases."""
     loss, d_weights, d_biases = 0.0, [[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0]
     for x, target in zip(INPUTS, TARGETS):
         for j in range(2):
@@ -108,9 +108,9 @@ def show_two_neurons(steps=1000, lr=10.0):
 
 # %% 4. A number that remembers
 # The backward lines above follow from the forward lines, one by one, by fixed rules: so let the
-# numbers follow them. A Value computes like a number, and remembers what it was computed from
-# and how fast it grows with respect to each of those. An operation is its result and, beside it,
-# these slopes, its local gradients; backward() multiplies and adds them up over the whole graph.
+# numbers apply them. A Value computes like a number, and remembers its parents, the Values it was
+# computed from, and how fast it grows with respect to each. An operation is its result and, beside
+# it, these slopes, its local gradients; backward() multiplies and adds them along the way back.
 def as_value(number):
     """A plain number as a Value; a Value as it is."""
     return number if isinstance(number, Value) else Value(number)
@@ -123,7 +123,7 @@ class Value:
     >>> (a * b + a).backward()
     >>> a, b
     (Value(data=2.0, grad=-2.0), Value(data=-3.0, grad=2.0))"""
-    numbers = itertools.count()
+    numbers = itertools.count()  # 0, 1, 2, ...: Values are numbered as they are made
 
     def __init__(self, data, parents=(), local_grads=(), op=""):
         self.data, self.grad = data, 0.0
@@ -174,7 +174,7 @@ class Value:
         return Value(out, (self,), (out,), "exp")
 
     def log(self):
-        """Its natural logarithm. Its slope is 1 / x."""
+        """The natural logarithm of x, this Value. Its slope is 1 / x."""
         return Value(math.log(self.data), (self,), (1 / self.data,), "log")
 
     # exercise 1.3: tanh and its slope
@@ -194,9 +194,9 @@ class Value:
 
     # exercise 1.5: backward
     def backward(self):
-        """Add to .grad, of all Values that this one was computed from, and of itself, how fast this
-        one grows with respect to it. A Value sends its gradient on when all of it has arrived, from
-        what was computed from it and so is newer: we go from the newest to the oldest."""
+        """Add to the .grad of this Value, and of each it was computed from, how fast this one grows
+        with respect to it. A Value can send its gradient on when all of it has arrived. It arrives
+        from Values that were made later: so we go from the newest to the oldest."""
         ancestors, new = set(), [self]
         while new:
             value = new.pop()
@@ -242,7 +242,7 @@ def show_order():
 def weighted_sum(weights, inputs, bias):
     """w1 x1 + w2 x2 + ... + bias, as one operation: two lists of Values and a Value -> a Value.
     (Saves most of the time.) The point is the swap: the slope with respect to a weight is its
-    input, and that with respect to an input its weight. ValueError if these are not as many."""
+    input, and that with respect to an input its weight. ValueError if lengths differ."""
     ws, xs = [w.data for w in weights], [x.data for x in inputs]
     total = sum([w * x for w, x in zip(ws, xs, strict=True)]) + bias.data
     return Value(total, (*weights, *inputs, bias), (*xs, *ws, 1.0), "w·x+b")
@@ -250,7 +250,7 @@ def weighted_sum(weights, inputs, bias):
 
 class Neuron:
     """nin Values in, one out: their weighted sum, then relu, if it is to bend. Weights are random,
-    or neurons would stay alike; and their sums as large as the inputs (He et al. 2015, (10))."""
+    or neurons would stay alike; what comes out is as large as what went in (He et al. 2015)."""
 
     def __init__(self, nin, bend, rng):
         self.weights = [Value(rng.gauss(0, math.sqrt(2 / nin))) for _ in range(nin)]
@@ -273,7 +273,7 @@ class Layer:
 
 class MLP:
     """Layers of the sizes in the list nouts: a list of nin numbers -> a list of nouts[-1] Values.
-    rng, a random.Random, draws the first weights."""
+    rng, a random.Random, draws the first weights. All layers but the last bend."""
 
     def __init__(self, nin, nouts, rng=random):
         self.layers = [Layer(n, m, i < len(nouts), rng)
@@ -295,8 +295,8 @@ class MLP:
 # Something that no straight line can tell apart: two half circles that reach into each other, with
 # labels 1 and -1. The network's score for a point should have that sign. margin = label * score is
 # positive where it is right; the max-margin loss charges for what is missing to 1. A small charge
-# on the squares of all parameters (L2) keeps any from growing without need. Whether the network has
-# learned the moons, or only its points, show points that were kept out of training, called dev.
+# on the squares of all parameters, weights and biases, (L2) keeps any from growing without need.
+# Points kept out of training, called dev, show if the network learned the moons or only its points.
 class InputError(ValueError):
     """What the user gave cannot be used: the program ends with this message."""
 
@@ -321,7 +321,7 @@ def loss_of(model, points):
 
 
 def train(model, points, steps, lr, l2=1e-4):
-    """Gradient descent, yielding the loss of each step. Raises InputError if it is no number."""
+    """Gradient descent, yielding each step's loss. Raises InputError if that is no number."""
     params = model.parameters()
     for step in range(steps):
         loss = loss_of(model, points) + l2 * sum(p * p for p in params)
@@ -416,5 +416,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
 
-# To find out: with --lr 10 the loss ends at 1: how many neurons of the last hidden layer still
-# answer to any point? [none of 16] What if neurons bend with sin, as a new operation? [all right]
+# To find out: with --lr 10 the train loss ends at 1: how many neurons of the last hidden layer are
+# above 0 for any point? [none of 16] What if neurons bend with sin, a new operation? [all right]
