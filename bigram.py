@@ -1,9 +1,9 @@
 """The smallest language model: how likely is each letter after the one before?
 
-micrograd.py told two shapes apart. A language model tells how likely each token (here, a character)
-is to come next, and with that it can invent text, and be scored on real text. This one looks at a
-single token before: a table of pairs, a bigram model. First the table is filled by counting; then a
-network learns the same table by gradient descent, with Tensors in place of Values.
+The network of micrograd.py told shapes apart, but could neither read nor write. A language model
+tells how likely each token (here, a character) is to come next: so it can invent text, and be
+scored on real text. This one looks at a single token before, a table of pairs: a bigram model. The
+table is first counted, then learned by gradient descent, with Tensors in place of Values.
 
     python bigram.py    a few seconds; prints what the sections find, on names.txt
 """
@@ -25,7 +25,7 @@ class InputError(ValueError):
 
 
 def read_lines(path):
-    """Yields the lines of a UTF-8 file, or of standard input (-). Raises InputError for others."""
+    """Yields the lines of a file, or of standard input (-). Raises InputError if not UTF-8."""
     try:
         with open(0 if path == "-" else path, encoding="utf-8") as file:
             yield from map(str.strip, file)
@@ -45,8 +45,8 @@ def make_splits(documents, boundary, seed):
 
 
 # %% 2. Counting
-# What follows what, and how often? A table with a row for each token, and in it a column for each
-# token that may come next, holds the answer for all pairs. That is all a bigram model ever learns.
+# What follows what, and how often? A table of shape (vocab_size, vocab_size), with a row for each
+# token there is and in it a column for each that may come next, is all a bigram model ever learns.
 # exercise 2.1: counting pairs
 def count_pairs(documents, vocab_size):
     """counts[i][j] is how often token j came right after token i: (vocab_size, vocab_size).
@@ -144,7 +144,7 @@ def show_score(characters, probs, ids):
 # the same shape. For a * b of two numbers it would be lambda grad: (grad * b, grad * a).
 class Tensor:
     """A number, a list of numbers or of rows, and how to send a gradient back through it:
-    local_backward makes a tuple of the gradient with respect to it, the share of each parent.
+    local_backward turns the gradient with respect to it into a tuple, the share of each parent.
     >>> probs = Tensor([[0.25, 0.75], [0.5, 0.5]])
     >>> loss = mean_nll(probs, [[1, 0], [0, 0]])
     >>> loss.backward()
@@ -160,8 +160,8 @@ class Tensor:
 
     def backward(self):
         """Add d self / d tensor to the .grad of every tensor that this number was computed from.
-        Each sends its gradient on after all that was computed from it, and so is newer: we go from
-        the newest to the oldest. Raises ValueError if self is not a single number."""
+        Each can send its gradient on when all of it has arrived, from tensors that are newer: so we
+        go from the newest to the oldest. Raises ValueError if self is not a single number."""
         if isinstance(self.data, list):
             raise ValueError("backward() starts from a single number")
         ancestors, new = set(), [self]
@@ -236,7 +236,7 @@ def train(weights, counts, steps, lr, weight_decay=0.0):
     for _ in range(steps):
         loss = mean_nll(network(weights), counts)
         if not math.isfinite(loss.data):
-            raise InputError("the loss is no number: the steps, lr, were too large")
+            raise InputError("the loss is no number: the learning rate, --lr, is too large")
         weights.grad = None  # of the step before
         loss.backward()
         weights.data = [[w - lr * (g + weight_decay * w) for w, g in zip(*rows)]
@@ -245,8 +245,8 @@ def train(weights, counts, steps, lr, weight_decay=0.0):
 
 
 # %% 7. Weight decay is smoothing
-# If all weights are 0, all tokens are equally likely. Weight decay pulls towards that: each step
-# also makes each weight smaller, by a small share of it. Smoothing does the same to counts. Both
+# If all weights are 0, all tokens are equally likely. Weight decay (L2, seen from the step) pulls
+# there: each step also makes each weight a little smaller. Smoothing does the same to counts. Both
 # change rare tokens most: to a large count, 1 more is nothing. So much of it makes dev worse here.
 def show_weight_decay(counts, lr, weight_decay=0.0002):
     """Print the losses of a table learned with weight decay, and of one smoothed until alike."""
@@ -359,9 +359,9 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"\nstopped at step {step}; Ctrl-C again quits", file=sys.stderr)
     learned = network(weights).data
+    draw_tables("\ncounted, and learned", characters, probs, learned)
     for name in ("train", "dev", "test")[:2 + args.test]:
         print(f"{name} loss {nll(learned, counts[name]):.4f}")
-    draw_tables("\ncounted, and learned", characters, probs, learned)
     show_weight_decay(counts, args.lr)
     show_ngrams(characters, splits, rng)
 

@@ -1,8 +1,8 @@
 """What a model reads instead of letters: a byte-level BPE tokenizer that learns and encodes.
 
-The lessons before gave each character a number. Real models have tens of thousands of tokens, most
-of them words or parts of words; and yet any text can be written with them, as the first 256 are the
-bytes. The others are learned by byte pair encoding (BPE): the most frequent pair of neighbours
+gpt.py takes a step a letter, and cannot read a letter that it never saw. Real models have tens of
+thousands of tokens, most of them words or parts of words, and read any text, as the first 256 are
+the bytes. The others are learned by byte pair encoding (BPE): the most frequent pair of neighbours
 becomes a token, and so on. GPT-2, GPT-4, Llama 3 and Qwen read like this; their files work here.
 
     python bpe.py                            learn from this project's files; show what tokens do
@@ -452,7 +452,7 @@ def main(argv=None):
                         default="tour", choices="tour train encode decode show".split())
     parser.add_argument("files", nargs="*", help="texts; or a vocabulary, and what to read")
     parser.add_argument("-o", "--output", help="train: file to write, .json or .tiktoken")
-    parser.add_argument("--vocab-size", type=int, default=8192, help="train: tokens (default 8192)")
+    parser.add_argument("--vocab-size", type=int, default=8192, help="train: size (default: 8192)")
     parser.add_argument("--pattern", default="gpt4", help="train: gpt2, gpt4, o200k or your own")
     parser.add_argument("--special", action="append", default=[], help="train: a special token")
     parser.add_argument("--allow-special", action="store_true", help="encode: special tokens too")

@@ -4,7 +4,7 @@ wavenet.py joined the letters of its context in a fixed tree. Here each letter l
 letters before it and decides, by what they are, which of them matter: that is attention. The
 network is GPT-2's, only some 15,000 times smaller than the smallest, which can be loaded here, too.
 
-    python gpt.py                       train on names.txt, evaluate, sample; under a minute
+    python gpt.py                       train on names.txt, evaluate, sample; about a minute
     python gpt.py --save model          keep what was learned, in a folder that PyTorch can read
     python gpt.py --load model          invent names with it
     python gpt.py --load gpt2 --ids -   continue token ids, made by bpe.py, with OpenAI's GPT-2
@@ -30,7 +30,7 @@ class InputError(ValueError):
 
 
 def read_lines(path):
-    """Yields the lines of a UTF-8 file, or of standard input (-). Raises InputError for others."""
+    """Yields the lines of a file, or of standard input (-). Raises InputError if not UTF-8."""
     try:
         with open(0 if path == "-" else path, encoding="utf-8") as file:
             yield from map(str.strip, file)
@@ -63,7 +63,7 @@ class Tokenizer:
 
 def make_splits(documents, boundary, block_size, seed):
     """Lists of ids -> {"train": 80%, "dev": 10%, to choose settings by, "test": 10%, for the end},
-    shuffled, all cut to block_size ids and a target. Raises InputError if a split is empty."""
+    shuffled, boundaries added, cut to block_size ids and a target. InputError if one is empty."""
     if len(documents) < 3:
         raise InputError(f"{len(documents)} documents: train, dev and test need one each")
     examples = [[boundary, *ids, boundary][:block_size + 1] for ids in documents]
@@ -78,7 +78,7 @@ def make_splits(documents, boundary, block_size, seed):
 # computed from. Matrices will do here: the tokens of all documents are the rows of one.
 class Tensor:
     """A number, a list of numbers or of rows, and how to send a gradient back through it:
-    local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
+    local_backward turns the gradient with respect to it into a tuple, the share of each parent."""
     numbers = itertools.count()
 
     def __init__(self, data, parents=(), local_backward=lambda grad: ()):
@@ -101,8 +101,8 @@ class Tensor:
 
     def backward(self):
         """Add d self / d tensor to the .grad of every tensor that this number was computed from.
-        Each sends its gradient on after all that was computed from it, and so is newer: we go from
-        the newest to the oldest. Raises ValueError if self is not a single number."""
+        Each can send its gradient on when all of it has arrived, from tensors that are newer: so we
+        go from the newest to the oldest. Raises ValueError if self is not a single number."""
         if self.shape:
             raise ValueError(f"backward() starts from a number, not from shape {self.shape}")
         ancestors, new = set(), [self]
@@ -376,9 +376,9 @@ class GPT:
             raise InputError(f"{config['n_embd']} channels for {config['n_head']} heads")
 
     def __call__(self, ids, lengths=None, past=None, maps=None):
-        """ids (N) -> logits (N, vocab_size): at each position, a score for every next token.
-        ids may be several documents, as in attention, which fills maps. Or they go on where those
-        ended whose keys and values `past` has for each layer; then only the last gets logits.
+        """ids (N) -> logits (N, vocab_size): at each position, one for each token that may be next.
+        ids may be several documents, as in attention, which fills maps. Or they continue the tokens
+        whose keys and values are in `past`, for each layer; then only the last gets logits.
         Raises InputError for ids or positions that there are not, and if logits are no numbers."""
         def layer(name):
             return self.params[name + ".weight"], self.params[name + ".bias"]
@@ -424,8 +424,8 @@ def shapes_of(config):
 def first_weights(config, seed):
     """{name: Tensor} of all parameters, as random as they are before training. GPT-2's standard
     deviation is 0.02, which makes sums over 768 channels 0.02 sqrt(768) = 0.55 times as large as
-    what is summed: as here at any width. The 2 n_layer layers that add to the stream are divided by
-    the root of their number, so that depth does not swell it. Embeddings are rows of length 1."""
+    what is summed: as here at any width. Weights of the 2 n_layer layers that add to the stream are
+    divided by the root of 2 n_layer, so that depth does not swell it. Embeddings have length 1."""
     rng, params = random.Random(seed), {}
     for name, shape in shapes_of(config).items():
         depth = 2 * config["n_layer"] if "c_proj" in name else 1
@@ -628,7 +628,7 @@ def read_weights(file, config):
 
 
 # %% 11. The command line
-# Nothing below is about networks. The default sizes learned the most in three quarters of a minute.
+# Nothing below is about networks. The default sizes learned the most in about a minute.
 SETTINGS = """\
 --data            str    None   UTF-8 text, a document a line, in place of names.txt
 --ids             str    None   or token ids by bpe.py (-: standard input); with --load, to continue
@@ -641,7 +641,7 @@ SETTINGS = """\
 --seed            int    42     where all randomness starts
 --n-layer         int    1      blocks of a new model
 --n-head          int    4      heads of attention in each
---n-embd          int    24     channels
+--n-embd          int    24     channels of an embedding
 --block-size      int    16     tokens it can look at
 --eval-docs       int    2000   documents of each split to evaluate on
 --samples         int    20     texts to invent

@@ -4,7 +4,7 @@ A network is a formula with many numbers in it that may be changed, its weights.
 ask of each weight: if it grew a little, would the error grow or shrink, and how fast? That is a
 derivative, from school. This lesson finds derivatives by nudging, then by the chain rule on paper,
 then by a class that applies the chain rule by itself, which is called autograd; out of that class
-it builds a network, and trains it to tell two shapes apart. All later lessons do the same.
+it builds a network, and trains it to tell two shapes apart. The next four train like this, too.
 
     python micrograd.py    a few seconds; prints what the sections find, and trains
 """
@@ -237,7 +237,7 @@ def show_order():
 # A neuron as in section 3, now for any number of inputs, and with relu for its bend: negative sums
 # become 0. Without a bend a network of any depth would be no more than one weighted sum. A network
 # (MLP, multi-layer perceptron) is layers, each looking at what the one before it made. The last has
-# no bend, so that the network can answer with any number.
+# no bend, so that the network can answer with any number; those before it are called hidden.
 # exercise 1.6: an operation of many inputs
 def weighted_sum(weights, inputs, bias):
     """w1 x1 + w2 x2 + ... + bias, as one operation: two lists of Values and a Value -> a Value.
@@ -326,7 +326,7 @@ def train(model, points, steps, lr, l2=1e-4):
     for step in range(steps):
         loss = loss_of(model, points) + l2 * sum(p * p for p in params)
         if not math.isfinite(loss.data):
-            raise InputError("the loss is no number: the steps are too large; try a smaller --lr")
+            raise InputError("the loss is no number: the learning rate, --lr, is too large")
         loss.backward()
         for p in params:
             p.data -= lr * (steps - step) / steps * p.grad  # first far, then with care
@@ -338,7 +338,7 @@ def train(model, points, steps, lr, l2=1e-4):
 
 # %% 8. Pictures
 # What did backward() do? A graph with the data and the grad of every Value shows it. And what did
-# the network learn? The boundary shows it on a map of its inputs.
+# the network learn? A map of its inputs shows which of them it takes for which moon.
 def draw_graph(value, names, branch="", below=""):
     """Print a Value above what it was computed from, with data and grad. names: {Value: name}."""
     name = " = ".join(filter(None, (names.get(value), value.op)))
@@ -359,7 +359,7 @@ def show_graph():
     draw_graph(out, {**values, out: "out"})
 
 
-def draw_boundary(model, points, width=64, height=20):
+def draw_map(model, points, width=64, height=20):
     """Print a map: ░ where the model's score is above 0; points of label 1 are ●, others o."""
     left, bottom, dx, dy = -1.5, -1.0, 4 / width, 2.5 / height  # a character is dx wide, dy high
     rows = [["░" if model((left + (i + 0.5) * dx, bottom + (j + 0.5) * dy))[0].data > 0 else " "
@@ -375,7 +375,7 @@ def main(argv=None):
     """Shows what each section finds, then trains on two moons. Raises InputError."""
     parser = argparse.ArgumentParser(usage="micrograd.py [options]")
     for name, default, phrase in (("--steps", 200, "training steps"),
-                                  ("--lr", 1.0, "learning rate of the first step"),
+                                  ("--lr", 1.0, "learning rate at first"),
                                   ("--n-hidden", 16, "neurons in each of the two hidden layers"),
                                   ("--seed", 42, "where all randomness starts")):
         parser.add_argument(name, type=type(default), default=default,
@@ -403,7 +403,7 @@ def main(argv=None):
     for name, some in (("train", points), ("dev", dev)):
         right = sum(model(point)[0].data * label > 0 for point, label in some)
         print(f"{name} loss {loss_of(model, some).data:.4f}  ({right} of {len(some)} points right)")
-    draw_boundary(model, points)
+    draw_map(model, points)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ To the tables of bigram.py, the contexts "ann" and "enn" have nothing in common.
 becomes a list of numbers, its embedding, which training moves to where it is useful, so that what
 is learned from one context serves for others like it.
 
-    python mlp.py                          train on names.txt, evaluate, sample; under a minute
+    python mlp.py                          train on names.txt, evaluate, sample; about a minute
     python mlp.py --find-lr                which learning rate? many are tried in one short run
     python mlp.py --diagnose --n-layer 5   are all layers alive? (then try --init naive --norm none)
     python mlp.py --by-hand                the gradients by hand: checked, then trained with
@@ -27,7 +27,7 @@ class InputError(ValueError):
 
 
 def read_lines(path):
-    """Yields the lines of a UTF-8 file, or of standard input (-). Raises InputError for others."""
+    """Yields the lines of a file, or of standard input (-). Raises InputError if not UTF-8."""
     try:
         with open(0 if path == "-" else path, encoding="utf-8") as file:
             yield from map(str.strip, file)
@@ -65,7 +65,7 @@ def examples_of(documents, block_size):
 # computed from. Here whole lists and matrices do what the numbers of micrograd.py did.
 class Tensor:
     """A number, or nested lists of numbers, and how to send a gradient back through it:
-    local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
+    local_backward turns the gradient with respect to it into a tuple, the share of each parent."""
     numbers = itertools.count()
 
     def __init__(self, data, parents=(), local_backward=lambda grad: ()):
@@ -84,8 +84,8 @@ class Tensor:
 
     def backward(self):
         """Add d self / d tensor to the .grad of every tensor that this number was computed from.
-        Each sends its gradient on after all that was computed from it, and so is newer: we go from
-        the newest to the oldest. Raises ValueError if self is not a single number."""
+        Each can send its gradient on when all of it has arrived, from tensors that are newer: so we
+        go from the newest to the oldest. Raises ValueError if self is not a single number."""
         if self.shape:
             raise ValueError(f"backward() starts from a number, not from shape {self.shape}")
         ancestors, new = set(), [self]
@@ -201,8 +201,8 @@ class Linear:
         # exercise 3.2: the gradients of a linear layer
         def backward(grad):
             """grad (N, n_out) -> a tuple of the gradients of x, weight and, if there is one, bias.
-            out[i][k] is the sum over j of x[i][j] * weight[j][k], plus bias[k]: each factor gets
-            grad[i][k] times the other, summed over all products that it is in."""
+            out[i][k] is the sum over j of x[i][j] * weight[j][k], plus bias[k] (x @ weight; .T is
+            turned): each factor gets grad[i][k] times the other, summed over all its products."""
             columns = transpose(grad)
             d_x = inner(grad, weight)                     # grad @ weight.T -> (N, n_in)
             d_weight = inner(transpose(x.data), columns)  # x.T @ grad -> (n_in, n_out)
@@ -250,8 +250,8 @@ class Sequential:
 
 
 # %% 4. The loss
-# As in bigram.py, the exponentials of the logits, divided by their sum, are probabilities
-# (softmax); the loss is the mean of -log of that of the token that came, in nats. But e^1000 is
+# As in bigram.py, softmax makes probabilities of the logits, and the loss is the mean of -log of
+# that of the token that came, in nats; from here on by its usual name, cross-entropy. But e^1000 is
 # too large for a float, and a probability that rounds to 0 has no logarithm. So log(e^a / sum) is
 # computed as a - log(sum), and the largest logit brought to 0: only differences of logits count.
 # exercise 3.3: logits to log-probabilities
@@ -286,10 +286,10 @@ def cross_entropy(logits, targets):
 
 # %% 5. Initialisation
 # A network that knows nothing should hold all tokens for equally likely. With weights of standard
-# deviation 1 (--init naive) it is sure of nonsense: sums of 64 inputs of size about 1, each times
-# such a weight, spread by about 8. There tanh is flat (saturated), and lets little gradient back.
-# So let weights spread by 1 / sqrt(n_in), times a gain, because tanh and relu shrink what they get
-# (in build(), below): He et al. 2015, "Delving Deep into Rectifiers".
+# deviation 1 (they spread by 1; --init naive) it is sure of nonsense: sums of 48 inputs of size
+# about 1, each times such a weight, spread by about 7. There tanh is flat (saturated), and lets
+# little gradient back. So let weights spread by 1 / sqrt(n_in), times a gain, as tanh and relu
+# shrink what they get (in build(), below): Kaiming He et al. 2015, "Delving Deep into Rectifiers".
 def flat_share(layer, rows):
     """The share of a Tanh's outputs beyond 0.97, or of a ReLU's neurons that are 0 in all rows."""
     flat = [abs(v) > 0.97 for row in rows for v in row]
@@ -299,9 +299,9 @@ def flat_share(layer, rows):
 
 
 # %% 6. Normalisation
-# Good first weights do not stay good. So batch norm brings each neuron's sums, one for each example
-# of a step's batch, to mean 0 and variance 1; then the network chooses a scale and a shift. (A bias
-# before it would go with the mean.) But what an example gives now depends on the rest of its batch.
+# Good first weights do not stay good. So batch norm brings each neuron's sums, one for each of the
+# examples of a step (a batch), to mean 0 and variance 1; then the network chooses a scale and a
+# shift. (A bias before it would go with the mean.) But what an example gives now depends on others.
 # Out of training it must not: averages over past batches, running statistics, take over. Layer norm
 # does the same to each example alone: Ba et al. 2016, "Layer Normalization".
 def standardize(values, known=None):
@@ -416,7 +416,7 @@ def train(model, examples, options, rates=None, gradients=backpropagate):
         contexts, targets = zip(*rng.choices(examples, k=options["batch_size"]))
         loss = gradients(model, contexts, targets)
         if not loss < 1000:
-            raise InputError(f"the loss is {loss:.4g}: the learning rate, lr, is too large")
+            raise InputError(f"the loss is {loss:.4g}: the learning rate, --lr, is too large")
         for p in model.parameters():
             p.data = add(p.data, p.grad, -rate)
         yield loss
@@ -447,7 +447,7 @@ def find_lr(options, examples, steps):
 # briefly (it underfits). Train low but dev high: it learned too little data by heart (it overfits).
 # The same function serves to search for settings, best at random: Bergstra and Bengio 2012.
 def compare(options, splits, changes):
-    """Trains once with each of changes, dicts of options, and prints what comes of it."""
+    """Train once with each of changes, dicts of options, and print what comes of it."""
     for o in [options | change for change in changes]:
         model, documents = build(o), splits["train"][:o.get("documents")]
         parts = [examples_of(part, o["block_size"]) for part in (documents, splits["dev"])]
@@ -475,7 +475,7 @@ def spread_and_bars(data):
 
 
 def diagnose(model, batch, lr):
-    """Prints how a batch goes through the layers, and how gradients come back."""
+    """Print how a batch goes through the layers, and how gradients come back."""
     loss = backpropagate(model, *batch)
     print(f"\nloss {loss:.3f}    spread                flat   gradients           step / weight")
     for layer, out in zip(model.layers, model.outs):
@@ -491,8 +491,8 @@ def diagnose(model, batch, lr):
 # %% 9. Backpropagation by hand
 # What does .backward() do? Here is its work, for one hidden layer with batch norm and tanh. Going
 # back, each step asks how the loss changes with what went in, if we know how it changes with what
-# came out: d_x is d loss / d x. A factor gets the gradient of the product times the other factor, a
-# term gets that of the sum, what is used several times the sum of what comes back from all uses.
+# came out: d_x is d loss / d x. A factor gets the gradient of the product times the other factor; a
+# term, that of the sum; and what is used more than once, the sum of what comes back from each use.
 # exercise 3.6: batch norm backward, step by step
 def norm_by_hand(values, gamma, d_out, eps=1e-5):
     """values (N) are a neuron's sums, one an example; d_out (N) is the gradient of what it makes of
@@ -566,12 +566,12 @@ SETTINGS = """\
 --diagnose    flag              None     show each layer at the first step and halfway
 --by-hand     flag              None     train with gradients by hand, and check them
 --sweep       int               None     only try so many random settings
---data        text              None     UTF-8 text, a document a line, in place of names.txt
+--data        str               None     UTF-8 text, a document a line, in place of names.txt
 --steps       int               7000     training steps
 --batch-size  int               32       examples a step
 --lr          float             None     learning rate at first: 0.4, or 0.1 from 50000 steps on
 --seed        int               42       where all randomness starts
---block-size  int               4        tokens of context
+--block-size  int               4        tokens it can look at
 --n-embd      int               12       numbers an embedding
 --n-hidden    int               64       neurons a hidden layer
 --n-layer     int               1        hidden layers

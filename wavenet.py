@@ -1,10 +1,10 @@
 """A deep network with a long context: a tree of layers, and the same tree as convolutions.
 
-mlp.py takes in its context in one wide layer. Here neighbours are joined two by two, layer after
+mlp.py's one wide layer grows with its context. Here neighbours are joined two by two, layer after
 layer, in a tree. Trees over contexts two letters apart have branches in common; computed only once,
 they become convolutions: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio".
 
-    python wavenet.py    train on names.txt, evaluate, sample; a minute (--gated: another block)
+    python wavenet.py    train on names.txt, evaluate, sample; a minute (--gated: the paper's block)
 """
 import argparse
 import itertools
@@ -21,7 +21,7 @@ class InputError(ValueError):
 
 
 def read_lines(path):
-    """Yields the lines of a UTF-8 file, or of standard input (-). Raises InputError for others."""
+    """Yields the lines of a file, or of standard input (-). Raises InputError if not UTF-8."""
     try:
         with open(0 if path == "-" else path, encoding="utf-8") as file:
             yield from map(str.strip, file)
@@ -42,10 +42,10 @@ def make_splits(documents, boundary, seed):
 
 # %% 2. A tensor that knows where it came from
 # The Tensor of mlp.py, mostly of shape (batch, time, channels), in short (B, T, C): documents, in
-# each its tokens in order, and for each of these a row of numbers. Documents may differ in length.
+# each its tokens in order, for each a row of numbers, the k-th in channel k. Lengths may differ.
 class Tensor:
     """A number, or nested lists of numbers, and how to send a gradient back through it:
-    local_backward makes a tuple of the gradient with respect to it, the share of each parent."""
+    local_backward turns the gradient with respect to it into a tuple, the share of each parent."""
     numbers = itertools.count()
 
     def __init__(self, data, parents=(), local_backward=lambda grad: ()):
@@ -68,8 +68,8 @@ class Tensor:
 
     def backward(self):
         """Add d self / d tensor to the .grad of every tensor that this number was computed from.
-        Each sends its gradient on after all that was computed from it, and so is newer: we go from
-        the newest to the oldest. Raises ValueError if self is not a single number."""
+        Each can send its gradient on when all of it has arrived, from tensors that are newer: so we
+        go from the newest to the oldest. Raises ValueError if self is not a single number."""
         if self.shape:
             raise ValueError(f"backward() starts from a number, not from shape {self.shape}")
         ancestors, new = set(), [self]
@@ -307,7 +307,7 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
 
 
 def compare(tree, convolutions, ids, block_size, characters):
-    """Prints the tree over the last context of a document, then the shapes that the layers give, of
+    """Print the tree over the last context of a document, then the shapes that the layers give, of
     the tree for all contexts at once, and of the convolutions for the document itself."""
     Module.training, logits, width = False, [], block_size
     padded = ids[:1] * (block_size - 1) + ids  # before the first boundary stand only boundaries
@@ -328,7 +328,7 @@ def compare(tree, convolutions, ids, block_size, characters):
 # %% 6. Loss and training
 # The convolutions are trained (in the tree, batch norm would see other rows), with mlp.py's loss.
 def log_softmax(row):
-    """The logarithms of the probabilities: each number less log(sum of the exponentials of all)."""
+    """The logarithms of the probabilities of logits: a - log(sum of all e^b), for each a."""
     top = max(row)  # subtracted, it cancels out, and no exponential can overflow
     log_sum = top + math.log(sum([math.exp(v - top) for v in row]))
     return [v - log_sum for v in row]
@@ -343,7 +343,7 @@ def cross_entropy(logits, targets):
     log_p = [[log_softmax(row) for row in rows] for rows in logits.data]
     loss = -sum([row[i] for row, i in zip(itertools.chain(*log_p), all_ids, strict=True)]) / n
     if not math.isfinite(loss):
-        raise InputError("the loss is no number: the learning rate, lr, was too large")
+        raise InputError("the loss is no number: the learning rate, --lr, is too large")
     return Tensor(loss, (logits,), lambda grad: (  # the gradient: (p - 1 if it came, else p) / n
         [[[grad / n * (math.exp(v) - (i == target)) for i, v in enumerate(row)]
           for row, target in zip(rows, ids, strict=True)] for rows, ids in zip(log_p, targets)],))
@@ -358,7 +358,7 @@ def train(model, examples, steps, batch_size, lr, rng):
         loss.backward()
         for p in model.parameters():
             p.data = add(p.data, p.grad, -lr * (steps - step) / steps)
-            p.grad = None
+            p.grad = None  # or the next backward() would add to it
         yield loss.data
 
 
@@ -458,14 +458,14 @@ def main(argv=None):
     """Shows the networks, trains, evaluates and samples. Raises InputError and OSError."""
     args = read_options(argv)
     lines = list(filter(None, read_lines(args.data or Path(__file__).with_name("names.txt"))))
-    chars = "".join(sorted(set("".join(lines)))) + "·"
-    boundary = len(chars) - 1
-    splits = make_splits([[chars.index(c) for c in line] for line in lines], boundary, args.seed)
-    tree, model = (build(len(chars), args.block_size, args.n_embd, args.n_hidden,
+    characters = "".join(sorted(set("".join(lines)))) + "·"
+    boundary = len(characters) - 1
+    splits = make_splits([list(map(characters.index, line)) for line in lines], boundary, args.seed)
+    tree, model = (build(len(characters), args.block_size, args.n_embd, args.n_hidden,
                          random.Random(args.seed), as_tree) for as_tree in (True, False))
-    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, chars)
+    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, characters)
     if args.gated:
-        model = WaveNet(len(chars), args.block_size, args.n_hidden, random.Random(args.seed))
+        model = WaveNet(len(characters), args.block_size, args.n_hidden, random.Random(args.seed))
     print(f"{sum(math.prod(p.shape) for p in model.parameters())} parameters\n")
     rng, losses, begun = random.Random(args.seed), [], time.monotonic()
     try:
@@ -483,7 +483,7 @@ def main(argv=None):
     for name in ("train", "dev", "test")[:2 + args.test] if args.eval_docs else ():
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     for _ in range(args.samples):
-        print("".join(chars[i] for i in sample(model, boundary, rng)))
+        print("".join(characters[i] for i in sample(model, boundary, rng)[:-1]))
 
 
 if __name__ == "__main__":
