@@ -414,7 +414,7 @@ class WaveNet(Module):
 def sample(model, boundary, rng, max_new_tokens=50):
     """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens."""
     Module.training, ids = False, [boundary]
-    while len(ids) == 1 or len(ids) <= max_new_tokens and ids[-1] != boundary:
+    while len(ids) <= max_new_tokens and boundary not in ids[1:]:
         log_probs = log_softmax(model([ids]).data[0][-1])
         ids += rng.choices(range(len(log_probs)), map(math.exp, log_probs))
     return ids[1:]
