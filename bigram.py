@@ -38,10 +38,10 @@ def make_splits(documents, boundary, seed):
     shuffled, boundaries added. Raises InputError if a split is empty."""
     if len(documents) < 3:
         raise InputError(f"{len(documents)} documents: train, dev and test need one each")
-    examples = [[boundary, *ids, boundary] for ids in documents]
-    random.Random(seed).shuffle(examples)
-    n = max(1, len(examples) // 10)
-    return {"train": examples[2 * n:], "dev": examples[:n], "test": examples[n:2 * n]}
+    documents = [[boundary, *ids, boundary] for ids in documents]
+    random.Random(seed).shuffle(documents)
+    n = max(1, len(documents) // 10)
+    return {"train": documents[2 * n:], "dev": documents[:n], "test": documents[n:2 * n]}
 
 
 # %% 2. Counting

@@ -66,10 +66,10 @@ def make_splits(documents, boundary, block_size, seed):
     shuffled, boundaries added, cut to block_size ids and a target. InputError if one is empty."""
     if len(documents) < 3:
         raise InputError(f"{len(documents)} documents: train, dev and test need one each")
-    examples = [[boundary, *ids, boundary][:block_size + 1] for ids in documents]
-    random.Random(seed).shuffle(examples)
-    n = max(1, len(examples) // 10)
-    return {"train": examples[2 * n:], "dev": examples[:n], "test": examples[n:2 * n]}
+    documents = [[boundary, *ids, boundary][:block_size + 1] for ids in documents]
+    random.Random(seed).shuffle(documents)
+    n = max(1, len(documents) // 10)
+    return {"train": documents[2 * n:], "dev": documents[:n], "test": documents[n:2 * n]}
 
 
 # %% 2. A tensor that knows where it came from
@@ -189,7 +189,7 @@ if sys.implementation.name == "cpython":
 # exercise 5.1: looking up, and back
 def embedding(weight, ids):
     """Row ids[i] of weight (n, m) for each i: -> (len(ids), m), a Tensor with the way back.
-    A row gets the gradients of all places it was copied to. Raises InputError for an unknown id."""
+    A row gets the gradients of all rows it was copied to. Raises InputError for an unknown id."""
     if not 0 <= min(ids) <= max(ids) < len(weight.data):  # -1 would be the last row
         raise InputError(f"ids from {min(ids)} to {max(ids)}, but {len(weight.data)} rows")
 
@@ -252,7 +252,7 @@ def layer_norm(x, weight, bias, eps=1e-5):
 def gelu(x):
     """x times the probability that a normal random number is below x, nearly: GPT-2's formula.
     0.5 x (1 + tanh(a x + b x^3)), where a = sqrt(2 / pi) and b = 0.044715 a, of each number of x
-    (N, n). A Tensor, with the way back. Hendrycks, Gimpel 2016, "Gaussian Error Linear Units"."""
+    (N, n). Tensor, with the way back. Hendrycks and Gimpel 2016, "Gaussian Error Linear Units"."""
     a = math.sqrt(2 / math.pi)
     b = a * 0.044715
     tanhs = [[math.tanh(v * (a + b * v * v)) for v in row] for row in x.data]
@@ -460,17 +460,17 @@ def cross_entropy(logits, targets):
     return Tensor(loss, (logits,), backward)
 
 
-def loss_of(model, examples):
-    """The loss of a batch of examples, in nats a token, as a Tensor."""
-    inputs = [i for ids in examples for i in ids[:-1]]
-    targets = [i for ids in examples for i in ids[1:]]
-    return cross_entropy(model(inputs, [len(ids) - 1 for ids in examples]), targets)
+def loss_of(model, documents):
+    """The loss of a batch of documents, in nats a token, as a Tensor."""
+    inputs = [i for ids in documents for i in ids[:-1]]
+    targets = [i for ids in documents for i in ids[1:]]
+    return cross_entropy(model(inputs, [len(ids) - 1 for ids in documents]), targets)
 
 
-def evaluate(model, examples):
-    """The mean loss over all tokens of the examples, in nats a token."""
-    counts = [len(ids) - 1 for ids in examples]
-    return dot([loss_of(model, [ids]).data for ids in examples], counts) / sum(counts)
+def evaluate(model, documents):
+    """The mean loss over all tokens of the documents, in nats a token."""
+    counts = [len(ids) - 1 for ids in documents]
+    return dot([loss_of(model, [ids]).data for ids in documents], counts) / sum(counts)
 
 
 # %% 8. Training
@@ -506,15 +506,15 @@ def adamw_step(params, t, lr, weight_decay, beta1=0.8, beta2=0.99, eps=1e-8):
         p.grad = None
 
 
-def train(model, examples, steps, batch_size, lr, weight_decay):
-    """Train the model, yielding the loss of each step. Examples are taken in turn, and again."""
-    params, examples, warmup = model.params.values(), itertools.cycle(examples), steps // 20
+def train(model, documents, steps, batch_size, lr, weight_decay):
+    """Train the model, yielding the loss of each step. Documents are taken in turn, and again."""
+    params, documents, warmup = model.params.values(), itertools.cycle(documents), steps // 20
     for p in params:
         p.data = [list(row) for row in p.data] if p.shape[1:] else p.data  # from arrays, if loaded
         p.grad = None
         p.m, p.v = ([[0.0] * len(row) for row in as_rows(p.data)] for _ in range(2))
     for step in range(1, steps + 1):
-        loss = loss_of(model, list(itertools.islice(examples, batch_size)))
+        loss = loss_of(model, list(itertools.islice(documents, batch_size)))
         loss.backward()
         # No odd batch may make a huge step: all gradients together are cut to a length of 1.
         rows = [row for p in params for row in as_rows(p.grad)]
@@ -567,7 +567,7 @@ def generate(model, ids, max_new_tokens, pick):
 AS_HERE = {"model_type": "gpt2", "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
            "tie_word_embeddings": True, "scale_attn_weights": True,
            "scale_attn_by_inverse_layer_idx": False}  # a config that says otherwise is refused
-BYTES = {"F32": 4, "F16": 2, "BF16": 2}  # a number, by its type
+ITEM_SIZES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes of a number, by its type
 
 
 def save(folder, model):
@@ -614,7 +614,7 @@ def read_weights(file, config):
         entry, turned, n = entries[name], ".c_" in name, math.prod(shape)
         start, end = entry["data_offsets"]
         if entry["shape"] != list(shape[::-1] if turned else shape) or not (
-                0 <= start <= start + n * BYTES[entry["dtype"]] == end <= size - length - 8):
+                0 <= start <= start + n * ITEM_SIZES[entry["dtype"]] == end <= size - length - 8):
             raise ValueError(f"{name}: {entry}")
         file.seek(8 + length + start)
         data = file.read(end - start)

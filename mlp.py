@@ -40,10 +40,10 @@ def make_splits(documents, boundary, seed):
     shuffled, boundaries added. Raises InputError if a split is empty."""
     if len(documents) < 3:
         raise InputError(f"{len(documents)} documents: train, dev and test need one each")
-    examples = [[boundary, *ids, boundary] for ids in documents]
-    random.Random(seed).shuffle(examples)
-    n = max(1, len(examples) // 10)
-    return {"train": examples[2 * n:], "dev": examples[:n], "test": examples[n:2 * n]}
+    documents = [[boundary, *ids, boundary] for ids in documents]
+    random.Random(seed).shuffle(documents)
+    n = max(1, len(documents) // 10)
+    return {"train": documents[2 * n:], "dev": documents[:n], "test": documents[n:2 * n]}
 
 
 # exercise 3.1: contexts and targets
@@ -350,11 +350,11 @@ class LayerNorm:
 
 
 class BatchNorm1d:
-    """Each column of (N, n) to mean 0 and variance 1, then times its weight, plus its bias: Ioffe,
-    Szegedy 2015, "Batch Normalization". Raises InputError for training on a batch of 1."""
+    """Each column of (N, n) to mean 0 and variance 1, then times its weight, plus its bias: Ioffe
+    and Szegedy 2015, "Batch Normalization". Raises InputError for training on a batch of 1."""
     def __init__(self, n):
         self.weight, self.bias, self.training = Tensor([1.0] * n), Tensor([0.0] * n), True
-        self.running_mean, self.running_var, self.num_batches_tracked = [0.0] * n, [1.0] * n, 0
+        self.running_mean, self.running_var, self.batches = [0.0] * n, [1.0] * n, 0
 
     def __call__(self, x):
         known = [None] * x.shape[1] if self.training else zip(self.running_mean, self.running_var)
@@ -369,8 +369,8 @@ class BatchNorm1d:
         """Lets a batch of n count in the running statistics: the first 100 alike, later ones 1%."""
         if n == 1:
             raise InputError("batch norm cannot train on a batch of 1: it has no variance")
-        self.num_batches_tracked += 1
-        new = max(0.01, 1 / self.num_batches_tracked)
+        self.batches += 1
+        new = max(0.01, 1 / self.batches)
         for c, (mean, variance) in enumerate(zip(means, variances)):
             self.running_mean[c] += new * (mean - self.running_mean[c])
             # around its own mean, a batch varies by only (n - 1) / n of the true variance

@@ -34,10 +34,10 @@ def make_splits(documents, boundary, seed):
     shuffled, boundaries added. Raises InputError if a split is empty."""
     if len(documents) < 3:
         raise InputError(f"{len(documents)} documents: train, dev and test need one each")
-    examples = [[boundary, *ids, boundary] for ids in documents]
-    random.Random(seed).shuffle(examples)
-    n = max(1, len(examples) // 10)
-    return {"train": examples[2 * n:], "dev": examples[:n], "test": examples[n:2 * n]}
+    documents = [[boundary, *ids, boundary] for ids in documents]
+    random.Random(seed).shuffle(documents)
+    n = max(1, len(documents) // 10)
+    return {"train": documents[2 * n:], "dev": documents[:n], "test": documents[n:2 * n]}
 
 
 # %% 2. A tensor that knows where it came from
@@ -133,7 +133,7 @@ else:
 
 
 class Module:
-    """A layer, or several. If places do not matter, forward(rows) gives new rows and a function
+    """A layer, or several. If positions do not matter, forward(rows) gives new rows and a function
     from their gradient to a tuple of those of rows and parameters(); others have a __call__."""
     layers, training = (), True  # training: one switch for all, off in evaluate() and sample()
 
@@ -202,8 +202,8 @@ class Tanh(Module):
 
 
 class BatchNorm1d(Module):
-    """Each channel to mean 0 and variance 1 over batch and time (a channel means the same at all
-    places), times weight, plus bias. Ioffe and Szegedy 2015, "Batch Normalization"."""
+    """Each channel to mean 0 and variance 1 over batch and time (a channel means the same at
+    all positions), times weight, plus bias. Ioffe and Szegedy 2015, "Batch Normalization"."""
     def __init__(self, n):
         self.weight, self.bias = Tensor([1.0] * n), Tensor([0.0] * n)
         self.running_mean, self.running_var, self.batches = [0.0] * n, [1.0] * n, 0
@@ -250,9 +250,9 @@ class Sequential(Module):
 
 
 # %% 4. The tree
-# One wide layer has weights for every place of its context, and must find everything at once. In a
-# tree each layer just joins neighbours: letters to pairs, pairs to fours, fours to eights, with one
-# set of weights a layer. Twice the context is one layer more, not twice the weights.
+# One wide layer has weights for every position of its context, and must find everything at once. A
+# tree just joins neighbours at each layer: letters to pairs, pairs to fours, fours to eights, with
+# one set of weights a layer. Twice the context is one layer more, not twice the weights.
 class FlattenConsecutive(Module):
     """Rows 0 and 1 of a document end to end as one row, rows 2 and 3 as the next, and so on."""
     # exercise 4.2: neighbours
@@ -266,11 +266,11 @@ class FlattenConsecutive(Module):
 
 # %% 5. The same as convolutions
 # Move the context by two letters, and all pairs of its tree but one have been computed before. So
-# compute each once, where it ends. The second layer joins it with the one 2 places before, the
-# third joins fours 4 places apart: convolutions (the same weights everywhere), causal (only looking
-# back), dilated (`dilation` places). Before the first place, a boundary, stands its own row, again.
+# compute each once, where it ends. The second layer joins it with the one 2 positions before, the
+# third joins fours 4 apart: convolutions (the same weights everywhere), causal (only looking back),
+# dilated (by `dilation` positions). Before the first, a boundary, stands its own row, again.
 class CausalConv1d(Linear):
-    """Linear, with weight (2 * n_in, n_out), of each row and the one `dilation` places before."""
+    """Linear, with weight (2 * n_in, n_out), of each row and that `dilation` positions before."""
     def __init__(self, n_in, n_out, rng, dilation=1, **options):
         super().__init__(2 * n_in, n_out, rng, **options)
         self.dilation = dilation
@@ -306,7 +306,7 @@ def build(vocab_size, block_size, n_embd, n_hidden, rng, as_tree=False):
     return Sequential([*layers, Linear(n_in, vocab_size, rng, gain=0.1)])  # unsure at first
 
 
-def compare(tree, convolutions, ids, block_size, characters):
+def show_shapes(tree, convolutions, ids, block_size, characters):
     """Print the tree over the last context of a document, then the shapes that the layers give, of
     the tree for all contexts at once, and of the convolutions for the document itself."""
     Module.training, logits, width = False, [], block_size
@@ -321,7 +321,7 @@ def compare(tree, convolutions, ids, block_size, characters):
         print(f"\n{'ids':20}{Tensor(x).shape}")
         for layer, out in zip(model.layers, model.outs):
             print(f"{type(layer).__name__:20}{out.shape}")
-    print(f"\njoins a place: tree {block_size - 1}, convolutions {block_size.bit_length() - 1}\n"
+    print(f"\njoins at a position: tree {block_size - 1}, convolutions {block_size.bit_length() - 1}\n"
           f"the logits differ by {max(map(math.dist, *logits)):.1g}\n")
 
 
@@ -349,11 +349,11 @@ def cross_entropy(logits, targets):
           for row, target in zip(rows, ids, strict=True)] for rows, ids in zip(log_p, targets)],))
 
 
-def train(model, examples, steps, batch_size, lr, rng):
+def train(model, documents, steps, batch_size, lr, rng):
     """Train the model, with a learning rate that falls from lr, yielding the loss of each step."""
     for step in range(steps):
         Module.training = True
-        batch = rng.choices(examples, k=batch_size)
+        batch = rng.choices(documents, k=batch_size)
         loss = cross_entropy(model([ids[:-1] for ids in batch]), [ids[1:] for ids in batch])
         loss.backward()
         for p in model.parameters():
@@ -362,18 +362,18 @@ def train(model, examples, steps, batch_size, lr, rng):
         yield loss.data
 
 
-def evaluate(model, examples):
-    """The mean loss over all tokens of the examples, in nats a token."""
-    Module.training, counts = False, [len(ids) - 1 for ids in examples]
-    losses = [cross_entropy(model([ids[:-1]]), [ids[1:]]).data for ids in examples]
+def evaluate(model, documents):
+    """The mean loss over all tokens of the documents, in nats a token."""
+    Module.training, counts = False, [len(ids) - 1 for ids in documents]
+    losses = [cross_entropy(model([ids[:-1]]), [ids[1:]]).data for ids in documents]
     return sum([loss * n for loss, n in zip(losses, counts)]) / sum(counts)
 
 
 # %% 7. WaveNet's own block
-# WaveNet does more at each layer. tanh is multiplied by a gate, from 0 to 1: it may let a feature
-# through at one place and stop it at another. What comes out is added to what went in, a residual
-# connection: a layer only has to learn what to change, and gradients come whole to the first. Then
-# the logits are made of what came out of all blocks, by skip connections. There is no batch norm.
+# WaveNet does more at each layer. tanh is multiplied by a gate, from 0 to 1, that lets a feature
+# through at one position and not at another. What comes out is added to what went in, a residual
+# connection: a layer only learns what to change, and gradients come whole to the first. The logits
+# are made of what came out of all blocks, by skip connections. There is no batch norm.
 class Gate(Module):
     """tanh of each row's first half times sigmoid of its second half: (B, T, 2n) -> (B, T, n)."""
     # exercise 4.4: the gate
@@ -410,7 +410,7 @@ class WaveNet(Module):
 
 
 # %% 8. Samples
-# Each token costs all places again, though only the last is new: gpt.py will remember the others.
+# Each token costs all positions again, though only the last is new: gpt.py remembers the others.
 def sample(model, boundary, rng, max_new_tokens=50):
     """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens."""
     Module.training, ids = False, [boundary]
@@ -463,7 +463,7 @@ def main(argv=None):
     splits = make_splits([list(map(characters.index, line)) for line in lines], boundary, args.seed)
     tree, model = (build(len(characters), args.block_size, args.n_embd, args.n_hidden,
                          random.Random(args.seed), as_tree) for as_tree in (True, False))
-    compare(tree, model, max(splits["dev"][:20], key=len), args.block_size, characters)
+    show_shapes(tree, model, max(splits["dev"][:20], key=len), args.block_size, characters)
     if args.gated:
         model = WaveNet(len(characters), args.block_size, args.n_hidden, random.Random(args.seed))
     print(f"{sum(math.prod(p.shape) for p in model.parameters())} parameters\n")

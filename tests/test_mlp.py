@@ -133,7 +133,7 @@ def test_running_statistics_are_pytorchs_with_momentum_none_and_then_0_01():
     norm.training = False
     assert close(norm(Tensor(rows(2, 3))).data, [-6.0030326294, -3.7354965992, -3.364054105,
                                                  -4.1730150241, -4.9566286753, -6.0654156185])
-    assert norm.num_batches_tracked == 130 and close(norm.running_mean, known[130][0])
+    assert norm.batches == 130 and close(norm.running_mean, known[130][0])
 
 
 @pytest.mark.parametrize("norm, activation, n_layer, loss, logits, d_embedding", [
