@@ -680,7 +680,7 @@ def read_options(argv):
         raise InputError("--data or --ids, not both")
     for name, value in vars(args).items():
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
-            raise InputError(f"{name}: {value} is out of range")
+            raise InputError(f"--{name.replace('_', '-')}: {value} is out of range")
     return args
 
 

@@ -594,7 +594,7 @@ def read_options(argv):
     args = parser.parse_args(argv)
     for name, value in vars(args).items():
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
-            raise InputError(f"{name}: {value} is out of range")
+            raise InputError(f"--{name.replace('_', '-')}: {value} is out of range")
     if args.by_hand and (args.n_layer, args.norm, args.activation) != (1, "batch", "tanh"):
         raise InputError("--by-hand is for --n-layer 1 --norm batch --activation tanh")
     args.lr = args.lr or (0.4 if args.steps < 50000 else 0.1)

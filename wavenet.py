@@ -450,7 +450,7 @@ def read_options(argv):
     args = parser.parse_args(argv)
     for name, value in vars(args).items():
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
-            raise InputError(f"{name}: {value} is out of range")
+            raise InputError(f"--{name.replace('_', '-')}: {value} is out of range")
     return args
 
 

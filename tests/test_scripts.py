@@ -16,11 +16,11 @@ DATA = {"--data nothing": "nothing", "--data .": "directory: '.'", "--data bytes
         "--data two": "2 documents", "--data empty": "0 documents"}
 WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --data two"},
          "bigram": {**DATA, "--samples -1": "samples"},
-         "mlp": {**DATA, "--n-embd 0": "n_embd: 0 is out of range", "--norm group": "invalid choice: 'group'",
+         "mlp": {**DATA, "--n-embd 0": "--n-embd: 0 is out of range", "--norm group": "invalid choice: 'group'",
                  "--batch-size 1": "a batch of 1", "--diagnose --lr 900": "lr",
                  "--by-hand --n-layer 2": "--by-hand"},
-         "wavenet": {**DATA, "--n-embd 0": "n_embd: 0 is out of range", "--block-size 6": "context of 6"},
-         "gpt": {**DATA, "--n-embd 0": "n_embd: 0 is out of range", "--n-head 5": "24 channels for 5 heads",
+         "wavenet": {**DATA, "--n-embd 0": "--n-embd: 0 is out of range", "--block-size 6": "context of 6"},
+         "gpt": {**DATA, "--n-embd 0": "--n-embd: 0 is out of range", "--n-head 5": "24 channels for 5 heads",
                  "--batch-size 1.5": "int value", "--data two --ids two": "not both",
                  "--prompt aaaaabbbbbcccccdd": "context of 16", "--prompt É": "not only",
                  "--load .": ".: no GPT-2", "--load bytes": "bytes: no GPT-2"}}
