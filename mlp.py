@@ -545,11 +545,11 @@ def gradients_by_hand(model, contexts, targets):
 # %% 10. What was learned
 # Texts are drawn token by token: the last block_size tokens are the context for the next. And
 # tokens that are followed by the same kind of thing get similar embeddings, being of the same use.
-def sample(model, boundary, block_size, rng):
-    """Draws ids until the boundary, which is the last of them, or until there are 50."""
+def sample(model, boundary, block_size, rng, max_new_tokens=50):
+    """Draws ids until the boundary, which is the last of them, or until it has max_new_tokens."""
     model.eval()
     ids = [boundary] * block_size
-    for _ in range(50):
+    for _ in range(max_new_tokens):
         log_probs = log_softmax(model([ids[-block_size:]]).data[0])
         ids += rng.choices(range(len(log_probs)), map(math.exp, log_probs))
         if ids[-1] == boundary:
