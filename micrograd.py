@@ -249,11 +249,11 @@ def weighted_sum(weights, inputs, bias):
 
 
 class Neuron:
-    """n_in Values in, one out: their weighted sum, then relu, if it is to bend. Weights are random,
+    """nin Values in, one out: their weighted sum, then relu, if it is to bend. Weights are random,
     or neurons would stay alike; what comes out is as large as what went in (He et al. 2015)."""
 
-    def __init__(self, n_in, bend, rng):
-        self.weights = [Value(rng.gauss(0, math.sqrt(2 / n_in))) for _ in range(n_in)]
+    def __init__(self, nin, bend, rng):
+        self.weights = [Value(rng.gauss(0, math.sqrt(2 / nin))) for _ in range(nin)]
         self.bias, self.bend = Value(0.0), bend
 
     def __call__(self, x):
@@ -262,22 +262,22 @@ class Neuron:
 
 
 class Layer:
-    """n_out neurons on the same n_in inputs: a list of n_in Values -> a list of n_out."""
+    """nout neurons on the same nin inputs: a list of nin Values -> a list of nout."""
 
-    def __init__(self, n_in, n_out, bend, rng):
-        self.neurons = [Neuron(n_in, bend, rng) for _ in range(n_out)]
+    def __init__(self, nin, nout, bend, rng):
+        self.neurons = [Neuron(nin, bend, rng) for _ in range(nout)]
 
     def __call__(self, x):
         return [neuron(x) for neuron in self.neurons]
 
 
 class MLP:
-    """Layers of the sizes in the list n_outs: a list of n_in numbers -> one of n_outs[-1] Values.
+    """Layers of the sizes in the list nouts: a list of nin numbers -> a list of nouts[-1] Values.
     rng, a random.Random, draws the first weights. All layers but the last bend."""
 
-    def __init__(self, n_in, n_outs, rng=random):
-        self.layers = [Layer(n, m, i < len(n_outs), rng)
-                       for i, (n, m) in enumerate(itertools.pairwise([n_in, *n_outs]), start=1)]
+    def __init__(self, nin, nouts, rng=random):
+        self.layers = [Layer(n, m, i < len(nouts), rng)
+                       for i, (n, m) in enumerate(itertools.pairwise([nin, *nouts]), start=1)]
 
     def __call__(self, x):
         x = [as_value(v) for v in x]
