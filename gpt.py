@@ -674,7 +674,7 @@ def read_options(argv):
         name, kind, default, phrase = row.split(maxsplit=3)
         kind = {"str": str, "int": int, "float": float}[kind]
         parser.add_argument(name, type=kind, help=f"{phrase} (default: {default})",
-                            default=None if default == "None" else kind(default))
+                            default=None if default == "None" else default)
     args = parser.parse_args(argv)
     if args.data and args.ids:
         raise InputError("--data or --ids, not both")

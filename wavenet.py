@@ -105,13 +105,14 @@ def transpose(rows):
 # What must fit are the shapes they pass on: section 5 prints them. Their main work is dot products.
 def inner(a, b):
     """The dot products of all rows of a with all rows of b: (n, k), (m, k) -> (n, m)."""
-    out = []
+    out, k = [], len(b[0])
     for p in a:
         row = []
         for q in b:
-            total = 0.0
-            for i in range(len(q)):
+            total, i = 0.0, 0
+            while i < k:
                 total += p[i] * q[i]
+                i += 1
             row.append(total)
         out.append(row)
     return out
@@ -129,7 +130,7 @@ if sys.implementation.name == "cpython":
         return [[0.5 * (r + s - (d := math.dist(p, q)) * d) for s, q in zip(b_squares, b)]
                 for r, p in zip(a_squares, a)]
 else:
-    inner([[0.0] * 5000], [[0.0] * 5000])  # PyPy compiles a loop that it meets in its middle best
+    inner([[0.0] * 5000], [[0.0] * 5000])  # PyPy compiles a loop best if it is long at first
 
 
 class Module:
@@ -337,7 +338,7 @@ def log_softmax(row):
 def cross_entropy(logits, targets):
     """The mean of -log softmax(logits)[target]: logits (B, T, vocab_size), ids (B, T) -> nats a
     token. ValueError for a target out of range, InputError if the loss is no number."""
-    all_ids, n = list(itertools.chain(*targets)), sum(map(len, targets))
+    n = len(all_ids := list(itertools.chain(*targets)))
     if not 0 <= min(all_ids) <= max(all_ids) < logits.shape[2]:
         raise ValueError(f"targets {targets} for {logits.shape[2]} logits")
     log_p = [[log_softmax(row) for row in rows] for rows in logits.data]
@@ -390,8 +391,7 @@ class Gate(Module):
 
 
 class WaveNet(Module):
-    """Gated blocks with residual and skip connections, as in figure 4 of the paper, with n channels
-    everywhere. At the end are tanh and one layer, where the paper has relu and two."""
+    """Figure 4 of the paper, n channels wide; at the end tanh and one layer, not relu and two."""
     def __init__(self, vocab_size, block_size, n, rng):
         blocks = [Sequential([CausalConv1d(n, 2 * n, rng, 2 ** k), Gate(), Linear(n, n, rng)])
                   for k in range(block_size.bit_length() - 1)]
@@ -446,7 +446,7 @@ def read_options(argv):
         name, kind, default, phrase = row.split(maxsplit=3)
         kind = {"str": str, "int": int, "float": float}[kind]
         parser.add_argument(name, type=kind, help=f"{phrase} (default: {default})",
-                            default=None if default == "None" else kind(default))
+                            default=None if default == "None" else default)
     args = parser.parse_args(argv)
     for name, value in vars(args).items():
         if isinstance(value, (int, float)) and not (value > 0 or value == 0 and name in MAY_BE_0):
