@@ -51,7 +51,7 @@ def merge(tokens, pair):
 # exercise 6.2 (needs 6.1): learning a vocabulary
 def learn_slowly(pieces, n_merges):
     """The pairs of tokens to merge, in order; fewer than n_merges, if no pair is left.
-    No pair reaches from one piece (bytes) into the next. Of pairs equally frequent, the smallest is
+    No pair crosses pieces (bytes; see section 3). Of pairs equally frequent, the smallest is
     taken. Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units"."""
     pieces, pairs = [[bytes([byte]) for byte in piece] for piece in pieces], []
     for _ in range(n_merges):
@@ -129,7 +129,7 @@ def learn(piece_counts):
 # become tokens. So a regular expression first cuts out words, each with the blank before it,
 # numbers, punctuation and blanks; no token reaches from one piece into another. These are GPT-2's,
 # GPT-4's and GPT-4o's, as OpenAI publishes them: \p{L} is any letter of any alphabet, \p{N} any
-# numeral, and ++ takes all it can and gives nothing back. GPT-4's cuts numbers into threes.
+# numeral, and ++ takes all it can and gives nothing back. \s+(?!\S) leaves a word its blank.
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 GPT4_PATTERN = (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
                 r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s")
@@ -160,7 +160,7 @@ def ranges(escape, rare):
         return blank if escape[1] in "sS" else kind.startswith(escape[3:-1])
     found = ""
     for holding, group in itertools.groupby(ALL if rare else COMMON, holds):
-        first, *_, last = [*group] * 2
+        first, *_, last = [*group] * 2  # * 2: a group may be of one
         if holding == (escape[1] in "ps"):
             found += rf"\U{first:08x}-\U{last:08x}"
     if not found:
@@ -283,7 +283,8 @@ class Tokenizer:
         """The ids of a text, where those special tokens that are allowed become their ids.
         allowed_special: some of them, or "all". self._special.split(text) is a list of them and of
         what is between; encode_ordinary makes ids of that. Raises InputError for others."""
-        allowed, ids = self.special_tokens if allowed_special == "all" else allowed_special, []
+        allowed = self.special_tokens if allowed_special == "all" else allowed_special
+        ids = []
         for part in self._special.split(text):
             if part not in self.special_tokens:
                 ids += self.encode_ordinary(part)
@@ -325,7 +326,7 @@ JSON = """{"version": "1.0", "added_tokens": %s, "normalizer": %s,
   {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]},
  "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
  "model": {"type": "BPE", "ignore_merges": true, "vocab": %s, "merges": %s}}"""
-# Of all that such files may say, this is known here; nothing of OFF, nor what re reads otherwise.
+# Read are files of this KIND; refused is what has any of OFF on, or a pattern re reads otherwise.
 KIND = "(BPE )?(ByteLevel( True)?|Isolated Split ByteLevel False)( NFK?[CD])?"
 OFF = ("lstrip rstrip single_word invert add_prefix_space dropout byte_fallback "
        "continuing_subword_prefix end_of_word_suffix").split()
@@ -334,8 +335,8 @@ FOREIGN = r"&&|(?<!\\)\[(?:\\.|[^]\\[])*\[|\{[\d,]+\}\+"
 
 def save(tokenizer, path):
     """Write tokenizer.json if the path ends in .json, else .tiktoken, which has the ranks alone;
-    under another name first, so that no file is half. In tokenizer.json not tokens have ranks but
-    the pairs that make them: all that could are named. A piece that is a token is taken whole."""
+    under another name first, so that no file is half. tokenizer.json ranks pairs, not tokens:
+    every pair that makes a token is listed. A piece that is a token is taken whole."""
     ranks, special = tokenizer.ranks, tokenizer.special_tokens
     by_rank = sorted(ranks, key=ranks.get)
     text = "".join(f"{base64.b64encode(token).decode()} {ranks[token]}\n" for token in by_rank)
@@ -345,7 +346,7 @@ def save(tokenizer, path):
         merges = [(name[token[:i]], name[token[i:]]) for token in by_rank
                   for i in range(1, len(token)) if token[:i] in ranks and token[i:] in ranks]
         off = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip"), False)
-        added = [{"id": i, "content": name, "special": True, **off} for name, i in special.items()]
+        added = [{"id": i, "content": s, "special": True, **off} for s, i in special.items()]
         form = tokenizer.normal_form and {"type": tokenizer.normal_form}
         # There {1,3}+ would mean one or more times, and $ the end of a line.
         pattern = tokenizer.pattern.replace("{1,3}+", "{1,3}").replace(r"\s++$", r"\s++\Z")
@@ -404,7 +405,7 @@ Hindi    बिल्ली गरम छत पर सो रही है।
 Chinese  猫在温暖的屋顶上睡觉。
 Arabic   القطة نائمة على السطح الدافئ."""
 EXAMPLES = {
-    "numbers are cut into threes from the left: what is each of them worth?": "7 77 777 1234567",
+    "numbers are cut into threes from the left; those not learned, into digits": "7 77 777 1234567",
     "indentation is few tokens where much was code": "return x\n        return x",
     "a prompt that ends in a blank has used up the blank of the next word": "the same token ",
     "capitals make other words of them": "token Token TOKEN",
@@ -434,7 +435,6 @@ def show_effects(tokenizer):
 # You can stop here: what follows reads options.
 
 # %% 8. The command line
-# Nothing below is new: it reads files and options, and prints what the sections above compute.
 def read_lines(paths):
     """Yields the lines of UTF-8 files, or of standard input (-). Raises InputError for others."""
     for path in paths:
@@ -477,13 +477,13 @@ def main(argv=None):
         if args.command == "show":
             lines = [shown(tokenizer, "".join(lines))]
         for line in lines:
-            words, end = [line.removesuffix("\n")], "\n" * line.endswith("\n")
+            out, end = [line.removesuffix("\n")], "\n" * line.endswith("\n")
             if args.command == "encode":
-                words = tokenizer.encode(*words, "all" if args.allow_special else ())
+                out = tokenizer.encode(*out, "all" if args.allow_special else ())
             elif args.command == "decode":
                 ids = (int(i) if i.isdecimal() and len(i) < 10 else i for i in line.split())
-                words = [tokenizer.decode(ids)]
-            print(*words, end=end, flush=True)
+                out = [tokenizer.decode(ids)]
+            print(*out, end=end, flush=True)
 
 
 if __name__ == "__main__":

@@ -647,7 +647,7 @@ def main(argv=None):
     print("\nsamples (* is one of the documents)")
     for _ in range(args.samples):
         ids = sample(model, boundary, args.block_size, rng)
-        print("".join(characters[i] for i in ids[:-1]) + " *" * (ids[:-1] in documents))
+        print("".join(characters[i] for i in ids if i != boundary) + " *" * (ids[:-1] in documents))
     print("\nthe closest to each token, by their embeddings")
     rows = model.layers[0].weight.data
     near = [sorted(range(len(rows)), key=lambda j: math.dist(row, rows[j]))[:6] for row in rows]

@@ -483,7 +483,7 @@ def main(argv=None):
     for name in ("train", "dev", "test")[:2 + args.test] if args.eval_docs else ():
         print(f"{name} loss {evaluate(model, splits[name][:args.eval_docs]):.4f}", flush=True)
     for _ in range(args.samples):
-        print("".join(characters[i] for i in sample(model, boundary, rng)[:-1]))
+        print("".join(characters[i] for i in sample(model, boundary, rng) if i != boundary))
 
 
 if __name__ == "__main__":
