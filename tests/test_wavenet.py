@@ -193,7 +193,7 @@ def test_samples_end_with_the_boundary_or_are_cut():
 
 # --- the script ---
 
-SMALL = ["--steps", "20", "--n-embd", "4", "--n-hidden", "8", "--eval-docs", "20", "--samples", "3"]
+SMALL = ["--steps", "20", "--lr", "0.01", "--n-hidden", "8", "--eval-docs", "20", "--samples", "40"]
 
 
 @pytest.mark.parametrize("more", [[], ["--gated"]])
@@ -206,5 +206,6 @@ def test_it_shows_trains_evaluates_and_samples(more, capsys):
     assert "\n   je      re      mi      ah   \n" in out and "(9, 4, 8)" in out and "(1, 9, 8)" in out
     assert float(out.split("logits differ by")[1].split()[0]) < 1e-12
     assert len(re.findall(r"^(train|dev|test) loss [23]\.\d{4}$", out, re.M)) == 3
-    assert out.count("\nstep ") == 11 and out.split("test loss")[1].count("\n") == 4
+    assert out.count("\nstep ") == 11 and out.split("test loss")[1].count("\n") == 41
+    assert max(map(len, out.split())) == 50  # a sample that was cut, whole
     assert run(*SMALL, "--test", *more) == out != run(*SMALL, "--test", "--seed", "1", *more)
