@@ -45,10 +45,11 @@ def exercises_of(lesson, source):
         if above in marks:
             number, note, title = marks.pop(above).groups()
             first = node.body[0].end_lineno if ast.get_docstring(node) else node.body[0].lineno - 1
-            found.append(Exercise(number, note or "", title, lesson, node.name, first, node.end_lineno))
+            found.append(Exercise(
+                number, note or "", title, lesson, node.name, first, node.end_lineno))
     for at in marks:
         raise ValueError(f"{lesson}.py:{at}: this exercise is not directly above a function")
-    return sorted(found)
+    return sorted(found, key=lambda e: int(e.number.split(".")[1]))
 
 
 def blank(source, exercises):
@@ -56,7 +57,8 @@ def blank(source, exercises):
     lines = source.split("\n")
     for e in sorted(exercises, key=lambda e: -e.first):
         indent = re.match(" *", lines[e.first])[0]
-        lines[e.first:e.last] = [f'{indent}raise NotImplementedError("exercise {e.number}: {e.title}")']
+        error = f'NotImplementedError("exercise {e.number}: {e.title}")'
+        lines[e.first:e.last] = [f"{indent}raise {error}"]
     return "\n".join(lines)
 
 
@@ -88,7 +90,8 @@ def main(argv=None):
     args, exercises = parser.parse_args(argv), all_exercises()
     if args.list:
         for e in exercises:
-            print(f"{e.number:5}{e.title:40}{e.lesson}.{e.function:20}{e.last - e.first:3} lines  {e.note}")
+            size = f"{e.last - e.first:3} lines"
+            print(f"{e.number:5}{e.title:50}{e.lesson}.{e.function:20}{size}  {e.note}")
         return
     if unknown := set(args.numbers) - {e.number for e in exercises}:
         parser.error(f"{min(unknown)}: no such exercise")

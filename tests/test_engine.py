@@ -1,4 +1,4 @@
-"""What several lessons have in the same words: how gradients travel, dot products, splits."""
+"""What the lessons that were not yet rewritten share (the others: test_shared.py)."""
 import math
 import random
 import runpy
@@ -7,11 +7,10 @@ import sys
 import pytest
 
 import bigram
-import gpt
 import mlp
 import wavenet
 
-WITH_TENSORS = pytest.mark.parametrize("lesson", [bigram, mlp, wavenet, gpt])
+WITH_TENSORS = pytest.mark.parametrize("lesson", [bigram, mlp, wavenet])
 
 
 @WITH_TENSORS
@@ -35,7 +34,7 @@ def test_backward_adds_to_grad_and_shared_tensors_are_sent_all_of_theirs(lesson)
             wrong()
 
 
-@pytest.mark.parametrize("lesson", [mlp, wavenet, gpt])
+@pytest.mark.parametrize("lesson", [mlp, wavenet])
 @pytest.mark.parametrize("interpreter", ["cpython", "pypy"])
 @pytest.mark.parametrize("n, m, k", [(1, 1, 1), (1, 5, 3), (2, 5, 3), (7, 4, 30)])
 def test_the_plain_and_the_fast_inner_are_every_dot_product(lesson, interpreter, n, m, k, monkeypatch):
@@ -55,7 +54,7 @@ def test_the_plain_and_the_fast_inner_are_every_dot_product(lesson, interpreter,
 
 @WITH_TENSORS
 def test_splits_lose_nothing_and_depend_on_the_seed_alone(lesson):
-    split = lambda documents, seed: lesson.make_splits(documents, 99, *[2] * (lesson is gpt), seed)
+    split = lambda documents, seed: lesson.make_splits(documents, 99, seed)
     documents = [[i] for i in range(25)]
     splits = split(documents, 1)
     assert [len(splits[name]) for name in ("train", "dev", "test")] == [21, 2, 2]

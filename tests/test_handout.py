@@ -1,4 +1,4 @@
-"""handout.py: blanks and mistakes that the lessons' own tests notice, and the folder as a student has it."""
+"""handout.py: the lessons' tests notice blanks and mistakes, and a student's folder works."""
 import itertools
 import os
 import re
@@ -11,6 +11,7 @@ import types
 import pytest
 
 import handout
+from test_shared import REWRITTEN
 
 EXERCISES = handout.all_exercises()
 SOURCES = {lesson: (handout.ROOT / f"{lesson}.py").read_text("utf-8") for lesson in handout.LESSONS}
@@ -41,13 +42,16 @@ MISTAKES = {
     "4.3": ("= add(d_rows[max(0, t - gap)], row[:m])", "= row[:m]"),
     "4.4": ("g * t * s * (1 - s)", "g * t * (1 - s)"),
     "4.5": ("x = x + outs[-1]", "x = outs[-1]"),
-    "5.1": ("d_weight[i] = add(d_weight[i], row)", "d_weight[i] = row"),
-    "5.2": ("(a + 3 * b * v * v)", "(a + b * v * v)"),
-    "5.3": ("for s in row[:t]", "for s in row[:t - 1] or row[:1]"),
-    "5.4": ("if len(p.shape) == 2 else 1.0", "if p.shape else 1.0"),
-    "5.5": ("n = 1 + sum", "n = sum"),
-    "5.6": ("/ math.sqrt(size)", "/ size"),
-    "5.7": ("(x - mean)", "x"),
+    "5.1": ("d_weight[i] = add(d_weight[i], g_row)", "d_weight[i] = g_row"),
+    "5.2": ("- n_row[i] * mean_gn", ""),
+    "5.3": ("(1 + 3 * GELU_B * v * v)", "(1 + GELU_B * v * v)"),
+    "5.4": ("math.sqrt(len(query))", "len(query)"),
+    "5.5": ("(d_weight - mean)", "d_weight"),
+    "5.6": ("slice(row - position, row + 1)", "slice(row - position, len(keys))"),
+    "5.7": ("m = self.layer_norm(x,", "m = self.layer_norm(a,"),
+    "5.8": ("decay = lr * weight_decay if len(p.shape) == 2 else 0.0", "decay = lr * weight_decay"),
+    "5.9": ("total < top_p", "total + probs[n] <= top_p"),
+    "5.10": ("n_seen = len(ids)", "n_seen = 0"),
     "6.1": ("i += n", "i += 1"),
     "6.2": ("key=lambda pair: (-counts[pair], pair)", "key=lambda pair: -counts[pair]"),
     "6.3": ("left + right", "right + left"),
@@ -112,9 +116,12 @@ def test_a_blank_and_a_mistake_are_noticed(exercise, monkeypatch):
 def test_exercises_are_numbered_in_order_and_need_only_earlier_ones():
     for i, lesson in enumerate(handout.LESSONS, start=1):
         own = [e for e in EXERCISES if e.lesson == lesson]
-        assert [e.number for e in own] == [f"{i}.{k}" for k in range(1, len(own) + 1)] and own[4:]
-        for e in own:
-            assert all(number < e.number for number in re.findall(r"\d\.\d+", e.note))
+        numbers = [f"{i}.{k}" for k in range(1, len(own) + 1)]
+        assert [e.number for e in own] == numbers and own[4:]
+        if lesson in REWRITTEN:
+            assert own == sorted(own, key=lambda e: e.first)  # as they stand in the file
+        for k, e in enumerate(own):
+            assert set(re.findall(r"\d\.\d+", e.note)) <= set(numbers[:k])
 
 
 @pytest.mark.parametrize("source", ["# exercise 1.1: a\n\ndef f():\n    return 1\n",
@@ -126,7 +133,10 @@ def test_a_mark_that_stands_above_no_function_is_an_error(source):
 
 def score(folder, *args):
     """What pytest prints in a handout, and {number: done or not yet} from its last lines."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    environment = dict(os.environ)
+    for name in os.environ:
+        if name.startswith("PYTEST"):
+            del environment[name]
     done = subprocess.run([sys.executable, "-m", "pytest", *args], cwd=folder, env=environment,
                           capture_output=True, text=True, encoding="utf-8", timeout=100)
     return done.stdout, dict(re.findall(r"^(\d\.\d+) .* (done|not yet)$", done.stdout, re.M))
@@ -134,26 +144,27 @@ def score(folder, *args):
 
 def test_a_handout_as_a_student_has_it(tmp_path):
     folder = tmp_path / "new" / "homework"
-    handout.main([str(folder), "5.2", "5.3", "5.6"])
+    handout.main([str(folder), "5.1", "5.3", "5.8"])
     assert not (folder / "tests" / "handout.py").exists() and (folder / "README.md").exists()
-    blank = (folder / "gpt.py").read_text("utf-8")
-    assert blank.count("raise NotImplementedError(") == 3
+    text = (folder / "gpt.py").read_text("utf-8")
+    assert text.count("raise NotImplementedError(") == 3
     out, found = score(folder)
-    assert found == {"5.2": "not yet", "5.3": "not yet", "5.6": "not yet"}
+    assert found == {"5.1": "not yet", "5.3": "not yet", "5.8": "not yet"}
     assert " passed" not in out and " failed" not in out and "Error" not in out
-    right = SOURCES["gpt"].split("\n")
-    causal = next(e for e in EXERCISES if e.number == "5.3")
-    text = blank.replace('    raise NotImplementedError("exercise 5.3: the causal mask")',
-                         "\n".join(right[causal.first:causal.last]))
-    text = text.replace('    raise NotImplementedError("exercise 5.2: GELU and its slope")',
-                        "    return Tensor([[0.0 for v in row] for row in x.data], (x,))")
-    text = text.replace('    raise NotImplementedError("exercise 5.6: keys and values remembered")',
-                        "    while True:\n        pass")
+    lines = SOURCES["gpt"].split("\n")
+    slope = next(e for e in EXERCISES if e.number == "5.3")
+    answers = {
+        "5.1: looking up rows": "    return Tensor([[0.0] for i in ids], [weight])",
+        "5.3: the slope of GELU": "\n".join(lines[slope.first:slope.last]),
+        "5.8: a step of AdamW": "    while True:\n        pass",
+    }
+    for title, body in answers.items():
+        text = text.replace(f'    raise NotImplementedError("exercise {title}")', body)
     (folder / "gpt.py").write_text(text, "utf-8")
     conftest = folder / "tests" / "conftest.py"
     conftest.write_text(conftest.read_text("utf-8").replace("SECONDS = 10", "SECONDS = 1"), "utf-8")
     out, found = score(folder)
-    assert found == {"5.2": "not yet", "5.3": "done", "5.6": "not yet"}
+    assert found == {"5.1": "not yet", "5.3": "done", "5.8": "not yet"}
     assert "an endless loop?" in out and len(out.split("\n")) < 40  # a line for each mistake
 
 

@@ -1,0 +1,172 @@
+"""What the lessons have in common: it must be the same everywhere, and right.
+
+REWRITTEN has the lessons that were written anew. test_engine.py holds for the others.
+"""
+import ast
+import importlib
+import math
+import random
+import runpy
+import sys
+
+import pytest
+
+from helpers import ROOT, assert_close, random_data
+
+REWRITTEN = ["gpt"]
+SPINE = [
+    "read_documents", "encode", "decode", "split", "Tensor", "shape_of", "add", "transpose", "dot",
+    "inner", "embedding", "linear", "log_sum", "softmax", "cross_entropy", "InputError", "faster",
+]
+EXCEPTIONS = {}  # {(lesson, name): why it differs there}
+
+
+def definitions(source):
+    """Return {name: code} of the functions and classes in the source of a lesson.
+
+    Comments do not count. Where a name is defined twice, the first definition counts. The
+    code under a condition, the faster dot products for CPython, has the name "faster".
+    """
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.setdefault(node.name, ast.dump(node))
+        elif isinstance(node, ast.If) and "cpython" in ast.unparse(node.test):
+            found["faster"] = ast.dump(node)
+    return found
+
+
+DEFINITIONS = {}
+for lesson in REWRITTEN:
+    text = (ROOT / f"{lesson}.py").read_text(encoding="utf-8")
+    DEFINITIONS[lesson] = definitions(text)
+
+
+def lessons_with(name):
+    """Return a mark: the test runs with each rewritten lesson that defines this name."""
+    lessons = [lesson for lesson in REWRITTEN if name in DEFINITIONS[lesson]]
+    return pytest.mark.parametrize("lesson", lessons)
+
+
+@pytest.mark.parametrize("name", SPINE)
+def test_the_spine_is_the_same_in_every_lesson(name):
+    lessons = {}
+    for lesson, found in DEFINITIONS.items():
+        if name in found and (lesson, name) not in EXCEPTIONS:
+            lessons.setdefault(found[name], []).append(lesson)
+    assert len(lessons) == 1, f"{name} is not the same in {list(lessons.values())}"
+
+
+def test_comments_and_later_definitions_do_not_count():
+    once = definitions("def f(): return 1")
+    twice = definitions("# exercise 1.1: f\ndef f():\n    return 1  # one\ndef f(): return 2")
+    assert once == twice != definitions("def f(): return 2")
+
+
+def plus(lesson, a, b):
+    """Return the sum of two Tensors of a lesson."""
+    return lesson.Tensor(a.data + b.data, [a, b], lambda grad: [grad, grad])
+
+
+@lessons_with("Tensor")
+def test_a_gradient_comes_by_all_paths_and_adds_up_for_given_tensors_alone(lesson):
+    lesson = importlib.import_module(lesson)
+    a = lesson.Tensor(3.0)
+    b = plus(lesson, a, a)
+    c = plus(lesson, plus(lesson, b, a), b)  # 5 * a
+    for calls in (1, 2):
+        c.backward()
+        assert a.grad == 5 * calls
+        assert (b.grad, c.grad) == (2, 1)
+
+
+@lessons_with("Tensor")
+def test_long_computations_need_no_recursion(lesson):
+    lesson = importlib.import_module(lesson)
+    a = lesson.Tensor(3.0)
+    x = a
+    for _ in range(100_000):
+        x = plus(lesson, x, a)
+    x.backward()
+    assert (x.data, a.grad) == (300_003, 100_001)
+
+
+@lessons_with("shape_of")
+@pytest.mark.parametrize("data, shape", [
+    (1.5, ()),
+    ([], (0,)),
+    ([1, 2], (2,)),
+    ([[1, 2]], (1, 2)),
+])
+def test_shapes(lesson, data, shape):
+    assert importlib.import_module(lesson).Tensor(data).shape == shape
+
+
+@lessons_with("Tensor")
+def test_backward_starts_from_a_number(lesson):
+    with pytest.raises(ValueError):
+        importlib.import_module(lesson).Tensor([1.0]).backward()
+
+
+@lessons_with("add")
+@pytest.mark.parametrize("a, b", [
+    ([1], [1, 2]),
+    ([[1]], [[1], [2]]),
+    ([[1, 2]], [[1]]),
+])
+def test_add_refuses_two_shapes(lesson, a, b):
+    with pytest.raises(ValueError):
+        importlib.import_module(lesson).add(a, b)
+
+
+@lessons_with("inner")
+@pytest.mark.parametrize("interpreter", ["cpython", "pypy"])
+@pytest.mark.parametrize("sumprod", ["with sumprod", "without"])
+def test_plain_and_faster_dot_products_agree(lesson, interpreter, sumprod, monkeypatch):
+    monkeypatch.setattr(sys.implementation, "name", interpreter)
+    if sumprod == "without":
+        monkeypatch.delattr(math, "sumprod", raising=False)
+    names = runpy.run_path(ROOT / f"{lesson}.py")
+    rng = random.Random(1)
+    a = random_data(rng, (3, 7))
+    b = random_data(rng, (4, 7))
+    expected = []
+    for p in a:
+        expected.append([math.fsum([x * y for x, y in zip(p, q)]) for q in b])
+    assert_close(names["inner"](a, b), expected)
+    assert_close(names["plain_inner"](a, b), expected)
+    assert_close(names["plain_inner"](a, b[:1]), [row[:1] for row in expected])
+    assert_close(names["dot"](a[0], b[0]), expected[0][0])
+
+
+@lessons_with("split")
+@pytest.mark.parametrize("n, sizes", [(25, [21, 2, 2]), (10, [8, 1, 1])])
+def test_a_split_loses_nothing_and_is_always_the_same(lesson, n, sizes):
+    lesson = importlib.import_module(lesson)
+    documents = [str(i) for i in range(n)]
+    parts = lesson.split(documents)
+    assert [len(part) for part in parts] == sizes
+    assert sorted(sum(parts, [])) == sorted(documents)
+    random.seed(1)
+    assert lesson.split(documents) == parts
+    shuffled = list(documents)
+    random.Random(42).shuffle(shuffled)
+    assert parts[1] + parts[2] + parts[0] == shuffled
+
+
+@lessons_with("read_documents")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_documents_are_the_lines_without_blanks_and_byte_order_mark(lesson, encoding, tmp_path):
+    path = tmp_path / "data"
+    path.write_text("zoë\n\n  ann b \n \t\nbea", encoding=encoding)
+    read_documents = importlib.import_module(lesson).read_documents
+    assert read_documents(path) == ["zoë", "ann b", "bea"]
+    path.write_text("zoë", encoding="latin-1")
+    with pytest.raises(UnicodeDecodeError):
+        read_documents(path)
+
+
+@lessons_with("encode")
+def test_unknown_letters_are_refused(lesson):
+    with pytest.raises(ValueError):
+        importlib.import_module(lesson).encode("emmy", "aem")
