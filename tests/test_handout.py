@@ -20,11 +20,11 @@ by_number = pytest.mark.parametrize("exercise", EXERCISES, ids=[e.number for e i
 # What a student may well write, in place of what the lesson has: the tests must not be content.
 MISTAKES = {
     "1.1": ("/ (2 * h)", "/ h"),
-    "1.2": ("d_a = d_product * b ", "d_a = d_product * a "),
-    "1.3": ("1 - out * out", "1 - self.data ** 2"),
-    "1.4": ("-ratio / other.data", "ratio / other.data"),
-    "1.5": ("arrived.get(parent, 0.0) + grad", "grad"),
-    "1.6": ("(*xs, *ws, 1.0)", "(*ws, *xs, 1.0)"),
+    "1.2": ("d_a = d_product * b + d_total", "d_a = d_product * b"),
+    "1.3": ("parent.grad += value.grad", "parent.grad = value.grad"),
+    "1.4": ("-self.data / other.data", "self.data / other.data"),
+    "1.5": ("1 - out ** 2", "1 - self.data ** 2"),
+    "1.6": ("[*x_data, *w_data, 1.0]", "[*w_data, *x_data, 1.0]"),
     "2.1": ("counts[before][after]", "counts[after][before]"),
     "2.2": ("smoothing * len(row)", "smoothing"),
     "2.3": ("row_after(ids)", "row_after(ids[-1:])"),

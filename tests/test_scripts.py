@@ -8,9 +8,9 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # how the line begins after which a training has begun, and what it takes to get there soon
-BEGUN = {"micrograd": ("two moons",), "bigram": ("the same as a network",),
-         "mlp": ("step", "--diagnose"), "wavenet": ("step", "--eval-docs", "300"),
-         "gpt": ("step", "--eval-docs", "300")}
+BEGUN = {"bigram": ("the same as a network",), "mlp": ("step", "--diagnose"),
+         "wavenet": ("step", "--eval-docs", "300"), "gpt": ("step", "--eval-docs", "300")}
+SHORT = {"micrograd": "two moons"}  # lessons of a few seconds, which Ctrl-C ends
 COMMON = {"--lr 0": "", "--lr nan": "", "--steps -1": "", "--steps 1.5": "int value: '1.5'",
           "--seed x": "int value: 'x'", "more": "arguments: more",
           "--lr 1e300 --steps 9": "too large"}
@@ -72,3 +72,16 @@ def test_ctrl_c_ends_training_and_goes_on_and_a_second_one_quits(lesson):
         out, error = process.communicate(timeout=60)
         assert process.returncode == code and "Traceback" not in error
         assert code or "\ndev loss " in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")
+@pytest.mark.parametrize("lesson", SHORT)
+def test_ctrl_c_ends_a_short_lesson_without_a_traceback(lesson):
+    process = start(lesson, "--steps", "1000000",
+                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    while not process.stdout.readline().startswith(SHORT[lesson]):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert error == ""
