@@ -848,7 +848,7 @@ def show_moons(steps=200, lr=1.0, n_hidden=16, seed=42):
 # %% 8. The command line
 
 class InputError(ValueError):
-    """An option that the user gave cannot be used."""
+    """What the user gave cannot be used."""
 
 
 def main(argv=None):

@@ -1,7 +1,8 @@
-"""bigram.py: counts and losses worked by hand, gradients against nudging, the script as run."""
+"""bigram.py: counts and losses worked by hand, gradients against nudging, the script."""
 import doctest
 import math
 import random
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,44 @@ import gradcheck
 from bigram import Tensor
 
 exercise = pytest.mark.exercise
-DOCUMENTS = [[3, 0, 1, 1, 3], [3, 0, 2, 3]]  # 3 is the boundary
-COUNTS = [[0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 1], [2, 0, 0, 0]]
+
+# the names abb and ac, where 3 is the boundary
+DOCUMENTS = [[3, 0, 1, 1, 3], [3, 0, 2, 3]]
+COUNTS = [
+    [0, 1, 1, 0],
+    [0, 1, 0, 1],
+    [0, 0, 0, 1],
+    [2, 0, 0, 0],
+]
+
+
+def random_rows(rng, n, m):
+    """Return n rows of m random numbers."""
+    return [[rng.gauss(0, 1) for _ in range(m)] for _ in range(n)]
+
+
+def assert_close(found, expected):
+    """Assert that two tables are equal, but for rounding."""
+    for found_row, expected_row in zip(found, expected, strict=True):
+        assert found_row == pytest.approx(expected_row, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def names():
+    """Return the ids of train and dev in names.txt, and the counts of both."""
+    _, parts = bigram.read_parts(Path(bigram.__file__).with_name("names.txt"))
+    train, dev, _ = parts
+    counts = bigram.count_pairs(train, 27)
+    dev_counts = bigram.count_pairs(dev, 27)
+    return train, dev, counts, dev_counts
+
+
+# --- data ---
+
+def test_a_boundary_stands_before_and_after_each_document():
+    assert bigram.encode_all(["abb", "ac"], "abc") == DOCUMENTS
+    with pytest.raises(ValueError):
+        bigram.encode_all(["abd"], "abc")
 
 
 # --- counting ---
@@ -19,131 +56,305 @@ COUNTS = [[0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 1], [2, 0, 0, 0]]
 @exercise("2.1")
 def test_pairs_counted_by_hand():
     assert bigram.count_pairs(DOCUMENTS, 4) == COUNTS
-    assert bigram.count_pairs([[1, 1]], 2) == [[0, 0], [0, 1]]
 
 
 @exercise("2.2")
 def test_probabilities_are_shares_of_a_row():
-    counts = [[1, 3], [0, 0]]
-    assert bigram.probabilities(counts) == [[0.25, 0.75], [0, 0]]
-    for smoothing, expected in ((0.5, [[0.3, 0.7], [0.5, 0.5]]), (1, [[1 / 3, 2 / 3], [0.5, 0.5]])):
-        for row, shares in zip(bigram.probabilities(counts, smoothing), expected):
-            assert row == pytest.approx(shares)
-    assert bigram.probabilities([[1, 0, 3]], 2)[0] == pytest.approx([0.3, 0.2, 0.5])
-    assert counts == [[1, 3], [0, 0]]
+    counts = [[1, 3], [0, 0], [4, 1]]
+    probs = bigram.probabilities(counts)
+    assert probs == [[0.25, 0.75], [0, 0], [0.8, 0.2]]
+    assert counts == [[1, 3], [0, 0], [4, 1]]
 
 
 @exercise("2.3")
-def test_a_sample_goes_from_row_to_row_to_the_boundary():
-    asked = []
+def test_a_sample_goes_from_row_to_row_until_the_boundary():
+    # after the boundary, 2, surely comes 0, then 1, then the boundary
+    probs = [
+        [0, 1, 0],
+        [0, 0, 1],
+        [1, 0, 0],
+    ]
+    assert bigram.sample(probs, 2, random.Random(1)) == [0, 1]
 
-    def row_after(ids):  # after 2, the boundary, surely comes 0, then 1, then 2
-        asked.append(list(ids))
-        return [float(i == (ids[-1] + 1) % 3) for i in range(3)]
-    assert bigram.sample(row_after, 2, random.Random(1)) == [0, 1, 2]
-    assert asked == [[2], [2, 0], [2, 0, 1]]
-    for n in (1, 3):  # the boundary 1 never comes
-        assert bigram.sample(lambda ids: [1, 0], 1, random.Random(1), n) == [0] * n
+
+@exercise("2.3")
+def test_samples_follow_the_probabilities():
+    boundary = 2
+    probs = [
+        [0, 0, 1],
+        [0, 0, 1],
+        [0.2, 0.7, 0.1],
+    ]
     rng = random.Random(1)
-    drawn = [bigram.sample(lambda ids: [1, 2, 5], 0, rng, 1)[0] for _ in range(4000)]
-    for token, share in enumerate((0.125, 0.25, 0.625)):
-        assert drawn.count(token) / 4000 == pytest.approx(share, abs=0.04)
+    samples = [bigram.sample(probs, boundary, rng) for _ in range(4000)]
+    assert samples.count([0]) == pytest.approx(800, abs=120)
+    assert samples.count([1]) == pytest.approx(2800, abs=120)
+    assert samples.count([]) == pytest.approx(400, abs=120)
 
 
 @exercise("2.4")
-def test_loss_by_hand():
-    probs, counts = [[0.5, 0.5], [0.25, 0.75]], [[1, 0], [2, 2]]
-    expected = -(math.log(0.5) + 2 * math.log(0.25) + 2 * math.log(0.75)) / 5
-    assert bigram.nll(probs, counts) == pytest.approx(expected)
-    assert bigram.nll([[1 / 27] * 27] * 27, [[1] * 27] * 27) == pytest.approx(math.log(27))
-    assert bigram.nll([[1.0, 0.0]], [[3, 1]]) == math.inf  # what was held for impossible
+def test_the_loss_by_hand():
+    probs = [[0.5, 0.5], [0.25, 0.75]]
+    counts = [[1, 0], [2, 2]]
+    total = math.log(0.5)
+    total += 2 * math.log(0.25)
+    total += 2 * math.log(0.75)
+    assert bigram.nll(probs, counts) == pytest.approx(-total / 5)
+
+
+@exercise("2.4")
+def test_losses_that_are_known_without_computing():
+    equal = [[1 / 27] * 27 for _ in range(27)]
+    ones = [[1] * 27 for _ in range(27)]
+    assert bigram.nll(equal, ones) == pytest.approx(math.log(27))
     assert bigram.nll([[1.0, 0.0]], [[3, 0]]) == 0.0
+    assert bigram.nll([[1.0, 0.0]], [[3, 1]]) == math.inf  # what was held for impossible
+
+
+def test_smoothing_adds_to_every_count():
+    counts = [[0, 3], [1, 0]]
+    assert bigram.smooth(counts, 0.5) == [[0.5, 3.5], [1.5, 0.5]]
+
+
+# --- Tensor ---
+
+def tripled(tensor):
+    """Return 3 * tensor, as a Tensor."""
+    def backward(grad):
+        return [3 * grad]
+    return Tensor(3 * tensor.data, [tensor], backward)
+
+
+def test_backward_reaches_everything_that_a_number_comes_from():
+    a = Tensor(2.0)
+    tripled(tripled(a)).backward()
+    assert a.grad == 9
+
+
+def test_backward_refuses_what_it_would_do_wrong():
+    a = Tensor(2.0)
+    loss = tripled(a)
+    loss.backward()
+    with pytest.raises(ValueError, match="has a gradient already"):
+        loss.backward()
+
+    def no_gradients(grad):
+        return []
+    with pytest.raises(ValueError):
+        Tensor(2.0, [Tensor(1.0)], no_gradients).backward()
+
+
+@pytest.mark.parametrize("counts", [[[4]], [[1, 2, 3]], COUNTS])
+def test_the_gradient_of_the_loss(counts):
+    rng = random.Random(2)
+    probs = Tensor([[rng.uniform(0.1, 1) for _ in row] for row in counts])
+
+    def loss():
+        return bigram.nll_tensor(probs, counts)
+    gradcheck.check(loss, {"probs": probs})
+    once = probs.grad
+    probs.grad = None
+    tripled(loss()).backward()
+    assert_close(probs.grad, [[3 * g for g in row] for row in once])
 
 
 # --- the network ---
 
-def test_gradient_of_the_loss():
-    rng = random.Random(2)
-    for n, m in ((1, 1), (2, 3), (4, 4)):
-        probs = Tensor([[rng.uniform(0.1, 1) for _ in range(m)] for _ in range(n)])
-        counts = [[rng.randrange(1, 4) * (i != j) or 1 for j in range(m)] for i in range(n)]
-        counts[0][-1] = 0 if m > 1 else 1
-        gradcheck.check(lambda: bigram.mean_nll(probs, counts), {"probs": probs})
+def test_softmax_of_logarithms_of_counts_is_counting():
+    counts = [
+        [1, 3, 6],
+        [2, 2, 4],
+        [5, 1, 1],
+    ]
+    weights = [[math.log(count) for count in row] for row in counts]
+    expected = bigram.probabilities(counts)
+    assert_close(bigram.network(Tensor(weights)).data, expected)
+    assert_close([bigram.probs_after(i, weights) for i in range(3)], expected)
+
+
+def test_softmax_of_large_numbers():
+    assert bigram.softmax([1000.0, 1000.0]) == pytest.approx([0.5, 0.5])
+    assert bigram.softmax([-2000.0, 0.0]) == [0, 1]
 
 
 @exercise("2.5")
-def test_gradient_of_softmax():
-    rng, out = random.Random(3), bigram.network(Tensor([[0.0, math.log(3)]]))
-    assert out.data[0] == pytest.approx([0.25, 0.75])  # of the first: 1/4 - 1/16, by hand
-    assert out.local_backward([[1.0, 0.0]])[0][0] == pytest.approx([0.1875, -0.1875])
-    for n, m in ((1, 4), (3, 2)):
-        weights = Tensor([[rng.gauss(0, 1) for _ in range(m)] for _ in range(n)])
-        grad = [[rng.gauss(0, 1) for _ in range(m)] for _ in range(n)]
-        (share,) = bigram.network(weights).local_backward(grad)
-        gradcheck.compare(lambda: sum(
-            g * p for rows in zip(grad, bigram.network(weights).data) for g, p in zip(*rows)),
-            "weights", weights.data, share)
+def test_the_gradient_of_softmax_by_hand():
+    out = bigram.network(Tensor([[0.0, math.log(3)]]))
+    assert_close(out.data, [[1 / 4, 3 / 4]])
+    d_weights, = out.local_backward([[1.0, 0.0]])
+    slope = 1 / 4 - 1 / 16
+    assert_close(d_weights, [[slope, -slope]])
 
 
-def test_gradient_of_every_weight_and_backward_twice():
-    rng = random.Random(4)
-    weights = Tensor([[rng.gauss(0, 1) for _ in range(4)] for _ in range(4)])
-    loss = lambda: bigram.mean_nll(bigram.network(weights), COUNTS)
+@exercise("2.5")
+@pytest.mark.parametrize("n, m", [(1, 4), (3, 2)])
+def test_the_gradient_of_softmax_by_nudging(n, m):
+    rng = random.Random(3)
+    weights = Tensor(random_rows(rng, n, m))
+    factors = random_rows(rng, n, m)
+
+    def weighed():
+        total = 0.0
+        for factor_row, p_row in zip(factors, bigram.network(weights).data):
+            total += sum([factor * p for factor, p in zip(factor_row, p_row)])
+        return total
+    d_weights, = bigram.network(weights).local_backward(factors)
+    assert gradcheck.compare(weighed, "weights", weights.data, d_weights) == n * m
+
+
+def test_the_gradient_is_the_share_of_the_row_times_predicted_minus_observed():
+    weights = Tensor(random_rows(random.Random(4), 4, 4))
+
+    def loss():
+        return bigram.nll_tensor(bigram.network(weights), COUNTS)
     assert gradcheck.check(loss, {"weights": weights}) == 16
-    once, last = weights.grad, loss()
-    last.backward()
-    last.backward()  # each time the same is added
-    assert [v for row in weights.grad for v in row] == pytest.approx([3 * v for row in once for v in row])
-    assert bigram.softmax([1000.0, 1000.0]) == [0.5, 0.5]
+    expected = []
+    for p_row, row in zip(bigram.network(weights).data, COUNTS):
+        total = sum(row)
+        share = total / 7
+        expected.append([share * (p - count / total) for p, count in zip(p_row, row)])
+    assert_close(weights.grad, expected)
 
 
-def test_a_step_of_training_by_hand():
-    weights = Tensor([[1.0, -1.0], [0.0, 0.0]])
-    losses = list(bigram.train(weights, [[0, 0], [3, 1]], 1, lr=4.0, weight_decay=0.1))
-    # of row 1, d loss / d logits = p - y: 0.5 - 0.75 and 0.5 - 0.25; row 0 has nothing but its decay
-    assert losses == pytest.approx([math.log(2)]) and weights.data[1] == pytest.approx([1.0, -1.0])
-    assert weights.data[0] == pytest.approx([1 - 0.4, -1 + 0.4])
+def test_two_steps_of_training_by_hand():
+    counts = [[0, 0], [3, 1]]
+    probs, losses = bigram.train(counts, 2, lr=4.0, weight_decay=0.1)
+    # in step 1, predicted - observed is -0.25 and 0.25: the weights become 1 and -1
+    p = 1 / (1 + math.exp(-2))  # softmax of 1 and -1
+    left = 1 - 4 * (p - 0.75 + 0.1)
+    right = -1 - 4 * ((1 - p) - 0.25 - 0.1)
+    assert_close(probs, [[0.5, 0.5], bigram.softmax([left, right])])
+    second = -(3 * math.log(p) + math.log(1 - p)) / 4
+    assert losses == pytest.approx([math.log(2), second])
 
 
-def test_the_network_ends_where_counting_does():
-    weights = Tensor([[0.0] * 4 for _ in range(4)])
-    losses = list(bigram.train(weights, COUNTS, 2000, 5.0))
+def test_training_ends_where_counting_does():
+    probs, losses = bigram.train(COUNTS, 2000, 5.0)
     best = bigram.nll(bigram.probabilities(COUNTS), COUNTS)
-    assert all(a > b for a, b in zip(losses, losses[1:])) and best < losses[-1] < best + 0.001
+    assert losses == sorted(losses, reverse=True)
+    assert best < bigram.nll(probs, COUNTS) < best + 0.001
+
+
+def test_training_stops_at_a_loss_that_is_not_finite():
+    counts = [[0, 0], [3, 1]]
+    _, losses = bigram.train(counts, 100, 1e300)
+    assert losses == [pytest.approx(math.log(2)), math.inf]
 
 
 # --- longer contexts ---
 
 @exercise("2.6")
 def test_contexts_of_any_length_by_hand():
-    tables = {1: {(): [2, 2, 1, 2]},
-              2: {(3,): COUNTS[3], (0,): COUNTS[0], (1,): COUNTS[1], (2,): COUNTS[2]},
-              3: {(3, 3): [2, 0, 0, 0], (3, 0): [0, 1, 1, 0], (0, 1): [0, 1, 0, 0],
-                  (1, 1): [0, 0, 0, 1], (0, 2): [0, 0, 0, 1]}}
-    for n, table in tables.items():
-        assert bigram.count_ngrams(DOCUMENTS, n, 4) == table
-    assert bigram.count_ngrams(DOCUMENTS, 5, 4)[3, 3, 3, 0] == [0, 1, 1, 0]
+    assert bigram.count_ngrams(DOCUMENTS, 1, 4) == {(): [2, 2, 1, 2]}
+    assert bigram.count_ngrams(DOCUMENTS, 2, 4) == {
+        (3,): COUNTS[3],
+        (0,): COUNTS[0],
+        (1,): COUNTS[1],
+        (2,): COUNTS[2],
+    }
+    assert bigram.count_ngrams(DOCUMENTS, 3, 4) == {
+        (3, 3): [2, 0, 0, 0],
+        (3, 0): [0, 1, 1, 0],
+        (0, 1): [0, 1, 0, 0],
+        (1, 1): [0, 0, 0, 1],
+        (0, 2): [0, 0, 0, 1],
+    }
 
 
-def test_the_loss_after_a_new_context():
-    assert bigram.ngram_nll({(1,): [0, 3]}, {(1,): [0, 1], (0,): [1, 0]}, 0.5, 2) == pytest.approx(
-        -(math.log(3.5 / 4) + math.log(1 / 2)) / 2)
+@exercise("2.6")
+def test_a_context_that_is_longer_than_the_document():
+    table = bigram.count_ngrams(DOCUMENTS, 5, 4)
+    assert table[3, 3, 3, 0] == [0, 1, 1, 0]
+
+
+def test_after_a_new_context_all_tokens_are_equally_likely():
+    table = {(1,): [0, 3]}
+    counts = {(1,): [0, 1], (0,): [1, 0]}
+    expected = -(math.log(3.5 / 4) + math.log(1 / 2)) / 2
+    assert bigram.ngram_nll(table, counts, 0.5) == pytest.approx(expected)
+
+
+# --- the figures in the lesson ---
+
+def test_examples_in_the_docstrings():
+    assert doctest.testmod(bigram).failed == 0
+
+
+def test_the_figures_of_section_4(names):
+    _, _, counts, _ = names
+    ids = bigram.encode_all(["lander"], "abcdefghijklmnopqrstuvwxyz")
+    loss = bigram.nll(bigram.probabilities(counts), bigram.count_pairs(ids, 27))
+    assert round(loss, 3) == 2.203
+    assert sum([sum(row) for row in counts]) == 47296
+
+
+@pytest.mark.parametrize("decay, loss", [(0, 2.9445), (0.0003, 2.6869)])
+def test_weight_decay_with_100_names(names, decay, loss):
+    train, _, _, dev_counts = names
+    counts = bigram.count_pairs(train[:100], 27)
+    probs, _ = bigram.train(counts, 1000, 20, decay)
+    assert round(bigram.nll(probs, dev_counts), 4) == loss
+
+
+@pytest.mark.parametrize("extra, loss", [(0.1, 2.7242), (0.3, 2.6828)])
+def test_smoothing_with_100_names(names, extra, loss):
+    train, _, _, dev_counts = names
+    counts = bigram.count_pairs(train[:100], 27)
+    probs = bigram.probabilities(bigram.smooth(counts, extra))
+    assert round(bigram.nll(probs, dev_counts), 4) == loss
+
+
+def test_new_contexts_in_section_8(names):
+    train, dev, _, _ = names
+    table = bigram.count_ngrams(train, 6, 27)
+    new = 0
+    total = 0
+    for context, row in bigram.count_ngrams(dev, 6, 27).items():
+        total += sum(row)
+        if context not in table:
+            new += sum(row)
+    assert round(new / total, 3) == 0.204
 
 
 # --- the script ---
 
-def test_the_script_as_run(tmp_path, capsys):
-    assert doctest.testmod(bigram).failed == 0
-    path = tmp_path / "few.txt"
-    path.write_text("ada\nbob\n\nzoé\nab\n", encoding="utf-8")
-    for args in (["--samples", "3"], ["--samples", "3"], ["--steps", "0", "--test"]):
-        bigram.main(["--data", str(path), *args])
+def test_the_default_run(capsys):
     bigram.main([])
-    first, again, fresh, names = capsys.readouterr().out.split("documents; what comes")[1:]
-    assert first == again and "é" in first and "test loss" not in first
-    assert f"train loss {math.log(7):.4f}\n" in fresh and "\ntest loss 1.9459\n" in fresh
-    for text in ("  2.4604       2.4650", "\ndev  ", " inf       2.4613\n", "\nall 59111 pairs  ",
-                 "   2.4579       2.4614\n", "train loss 2.4617\ndev loss 2.4589\n",
-                 "smoothing 9: train loss 2.5021; dev loss 2.4967 and 2.4969\n",
-                 "\n4      3703      19683   2.0%  1.8279  2.2132 ", "\nq ▒░                  █     ▓ "):
-        assert text in names
+    out = capsys.readouterr().out
+    for line in [
+            "n ▒  .░   ░    ░            █",
+            "jalier",
+            "train             2.4604, with 1 added to each count 2.4650",
+            "dev               inf, with 1 added to each count 2.4613",
+            "all 59111 pairs   2.4579, with 1 added to each count 2.4614",
+            "step    1  loss 3.2958",
+            "step 1000  loss 2.4652",
+            "train loss 2.4617",
+            "dev loss 2.4589",
+            "n 4   3703 contexts  train 1.8279  dev 2.2132",
+            "n 6  14324 contexts  train 1.6958  dev 2.5251"]:
+        assert f"\n{line}\n" in out + "\n"
+    assert "test loss" not in out
+
+
+def test_a_run_with_other_data(tmp_path, capsys):
+    path = tmp_path / "few.txt"
+    path.write_text("ada\nbob\nzoé\nab\n" * 3, encoding="utf-8")
+    outputs = []
+    for args in [["--samples", "3"], ["--samples", "3"], ["--steps", "0", "--test"]]:
+        bigram.main(["--data", str(path), *args])
+        outputs.append(capsys.readouterr().out)
+    first, again, untrained = outputs
+    assert first == again
+    assert "  abdoz" in first
+    assert f"train loss {math.log(7):.4f}\n" in untrained
+    assert f"test loss {math.log(7):.4f}\n" in untrained
+
+
+def test_a_table_of_many_tokens_is_cut(capsys):
+    characters = "".join([chr(200 + i) for i in range(79)])
+    row = [1 / 80] * 80
+    bigram.draw_table([row] * 80, characters)
+    lines = capsys.readouterr().out.split("\n")
+    assert len(lines) == 62  # a line of tokens, 60 rows, and the end
+    assert len(lines[0]) == 62

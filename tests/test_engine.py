@@ -6,11 +6,10 @@ import sys
 
 import pytest
 
-import bigram
 import mlp
 import wavenet
 
-WITH_TENSORS = pytest.mark.parametrize("lesson", [bigram, mlp, wavenet])
+WITH_TENSORS = pytest.mark.parametrize("lesson", [mlp, wavenet])
 
 
 @WITH_TENSORS

@@ -8,9 +8,10 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # how the line begins after which a training has begun, and what it takes to get there soon
-BEGUN = {"bigram": ("the same as a network",), "mlp": ("step", "--diagnose"),
+BEGUN = {"mlp": ("step", "--diagnose"),
          "wavenet": ("step", "--eval-docs", "300"), "gpt": ("step", "--eval-docs", "300")}
-SHORT = {"micrograd": "two moons"}  # lessons of a few seconds, which Ctrl-C ends
+# lessons of a few seconds, which Ctrl-C ends, and how the line before their training begins
+SHORT = {"micrograd": "two moons", "bigram": "the same as a network"}
 COMMON = {"--lr 0": "", "--lr nan": "", "--steps -1": "", "--steps 1.5": "int value: '1.5'",
           "--seed x": "int value: 'x'", "more": "arguments: more",
           "--lr 1e300 --steps 9": "too large"}
