@@ -1,4 +1,5 @@
 """What the tests of several lessons use. No lesson is imported here."""
+import math
 import os
 import random
 import subprocess
@@ -6,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import gradcheck
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,19 +25,53 @@ def random_tensor(Tensor, rng, shape, std=1.0):
     return Tensor(random_data(rng, shape, std))
 
 
-def weighed(Tensor, out):
-    """Return the sum of all numbers of a matrix, each times a random weight of its own.
+def sines(n_rows, n_columns, row_step=2.0):
+    """Return a matrix with sin(row_step * i + j) in row i and column j."""
+    rows = []
+    for i in range(n_rows):
+        rows.append([math.sin(row_step * i + j) for j in range(n_columns)])
+    return rows
 
-    So every number of the Tensor out has a say in the result, and a different one.
+
+def numbers_in(data):
+    """Return the list of all numbers in a number, a list or a matrix."""
+    return [number for _, number, _ in gradcheck.entries(data)]
+
+
+def close(found, expected, tolerance=1e-9):
+    """Return whether all numbers of found are those of expected, up to the tolerance."""
+    return numbers_in(found) == pytest.approx(numbers_in(expected), rel=0, abs=tolerance)
+
+
+def fill_with_sines(params):
+    """Put 0.5 * sin(3 * k + i) into number i of parameter k, and add 0.5 in lists.
+
+    So every weight and every bias is different, and none is 0 or 1, which could hide a
+    factor or a term that is missing. params is a dict {name: Tensor}.
     """
-    weights = random_data(random.Random(7), out.shape)
-    total = 0.0
-    for weight_row, row in zip(weights, out.data, strict=True):
-        total += sum([w * v for w, v in zip(weight_row, row, strict=True)])
+    for k, p in enumerate(params.values()):
+        for i, (put, _, _) in enumerate(gradcheck.entries(p.data)):
+            number = 0.5 * math.sin(3 * k + i)
+            if len(p.shape) == 1:
+                number += 0.5
+            put(number)
+
+
+def weighed(out, weights=None):
+    """Return a Tensor with the sum of all numbers of out, each times its own weight.
+
+    out is a Tensor of a lesson, and weights is data of the same shape, or one number if
+    out is a number. Without weights, they are sin(3 * i + j).
+    """
+    if weights is None:
+        weights = sines(*out.shape, row_step=3.0)
+    pairs = zip(numbers_in(weights), numbers_in(out.data), strict=True)
+    total = sum(w * v for w, v in pairs)
 
     def backward(grad):
-        return [[[grad * w for w in row] for row in weights]]
-    return Tensor(total, [out], backward)
+        assert grad == 1.0  # the loss is the result itself
+        return [weights]
+    return type(out)(total, [out], backward)
 
 
 def assert_close(found, expected, tolerance=1e-12):

@@ -6,10 +6,9 @@ import sys
 
 import pytest
 
-import mlp
 import wavenet
 
-WITH_TENSORS = pytest.mark.parametrize("lesson", [mlp, wavenet])
+WITH_TENSORS = pytest.mark.parametrize("lesson", [wavenet])
 
 
 @WITH_TENSORS
@@ -33,7 +32,7 @@ def test_backward_adds_to_grad_and_shared_tensors_are_sent_all_of_theirs(lesson)
             wrong()
 
 
-@pytest.mark.parametrize("lesson", [mlp, wavenet])
+@pytest.mark.parametrize("lesson", [wavenet])
 @pytest.mark.parametrize("interpreter", ["cpython", "pypy"])
 @pytest.mark.parametrize("n, m, k", [(1, 1, 1), (1, 5, 3), (2, 5, 3), (7, 4, 30)])
 def test_the_plain_and_the_fast_inner_are_every_dot_product(lesson, interpreter, n, m, k, monkeypatch):

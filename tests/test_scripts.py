@@ -8,7 +8,7 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # how the line begins after which a training has begun, and what it takes to get there soon
-BEGUN = {"mlp": ("step", "--diagnose"),
+BEGUN = {"mlp": ("step",),
          "wavenet": ("step", "--eval-docs", "300"), "gpt": ("step", "--eval-docs", "300")}
 # lessons of a few seconds, which Ctrl-C ends, and how the line before their training begins
 SHORT = {"micrograd": "two moons", "bigram": "the same as a network"}
@@ -20,9 +20,9 @@ DATA = {"--data nothing": "nothing", "--data .": "directory: '.'",
         "--data two": "2 documents", "--data empty": "0 documents"}
 WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --data two"},
          "bigram": {**DATA, "--samples -1": "samples"},
-         "mlp": {**DATA, "--n-embd 0": "--n-embd: 0 is out of range",
+         "mlp": {**DATA, "--n-embd 0": "n_embd must be a number above 0",
                  "--norm group": "invalid choice: 'group'",
-                 "--batch-size 1": "a batch of 1", "--diagnose --lr 900": "lr",
+                 "--batch-size 1": "--norm batch", "--diagnose --lr 900": "--lr is too large",
                  "--by-hand --n-layer 2": "--by-hand"},
          "wavenet": {**DATA, "--n-embd 0": "--n-embd: 0 is out of range",
                      "--block-size 6": "context of 6"},

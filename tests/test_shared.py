@@ -13,10 +13,11 @@ import pytest
 
 from helpers import ROOT, assert_close, random_data
 
-REWRITTEN = ["micrograd", "bigram", "gpt"]
+REWRITTEN = ["micrograd", "bigram", "mlp", "gpt"]
 SPINE = [
     "read_documents", "encode", "decode", "split", "Tensor", "shape_of", "add", "transpose", "dot",
-    "inner", "embedding", "linear", "log_sum", "softmax", "cross_entropy", "InputError", "faster",
+    "inner", "multiply", "as_rows", "embedding", "linear", "log_sum", "softmax", "cross_entropy",
+    "InputError", "faster",
 ]
 EXCEPTIONS = {  # {(lesson, name): why it differs there}
     ("bigram", "Tensor"): "it has only what a graph without branches needs",
