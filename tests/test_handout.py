@@ -54,13 +54,14 @@ MISTAKES = {
     "5.8": ("decay = lr * weight_decay if len(p.shape) == 2 else 0.0", "decay = lr * weight_decay"),
     "5.9": ("total < top_p", "total + probs[n] <= top_p"),
     "5.10": ("n_seen = len(ids)", "n_seen = 0"),
-    "6.1": ("i += n", "i += 1"),
-    "6.2": ("key=lambda pair: (-counts[pair], pair)", "key=lambda pair: -counts[pair]"),
+    "6.1": ("i += 2", "i += 1"),
+    "6.2": ("best = min(", "best = max("),
     "6.3": ("left + right", "right + left"),
-    "6.4": ("elif part in allowed:", "elif allowed:"),
-    "6.5": ("decoder.decode(self.tokens[i])", "self.tokens[i].decode(errors='replace')"),
-    "6.6": ("if middle and ends[middle] == k:", "if middle:"),
-    "6.7": ("counts[old] -= n", "pass"),
+    "6.4": ("min(found)", "max(found)"),
+    "6.5": ("elif part in allowed_special:", "elif allowed_special:"),
+    "6.6": ("decoder.decode(self.tokens[i])", "self.tokens[i].decode(errors='replace')"),
+    "6.7": ("counts[right, after] -= times", "pass"),
+    "6.8": ("if end_of.get(middle) != end:", "if middle is None:"),
 }
 
 

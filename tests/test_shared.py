@@ -13,7 +13,7 @@ import pytest
 
 from helpers import ROOT, assert_close, random_data
 
-REWRITTEN = ["micrograd", "bigram", "mlp", "gpt"]
+REWRITTEN = ["micrograd", "bigram", "mlp", "gpt", "bpe"]
 SPINE = [
     "read_documents", "encode", "decode", "split", "Tensor", "shape_of", "add", "transpose", "dot",
     "inner", "multiply", "as_rows", "embedding", "linear", "log_sum", "softmax", "cross_entropy",
