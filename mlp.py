@@ -16,8 +16,8 @@ lessons. At the end all gradients are computed by hand, without Tensor.
     python mlp.py --find-lr                try many learning rates in one short run
     python mlp.py --compare                train briefly with a few settings
 
-The first command takes about a minute, and some ten seconds with PyPy. It prints, among
-other lines:
+The first command takes one or two minutes, or a quarter of a minute with PyPy. It
+prints, among other lines:
 
     step      1  loss 3.2754
     step   8000  loss 2.1712
