@@ -12,9 +12,9 @@ layers here are those of GPT-2, so this file can also run OpenAI's GPT-2 itself.
     python gpt.py --load gpt2 --ids -  continue token ids with OpenAI's GPT-2
 
 (Put config.json and model.safetensors of GPT-2, from Hugging Face, into a folder gpt2.
-Its ids come from bpe.py.) The first command takes one or two minutes. At each tenth of the
-training it prints the mean loss of 100 steps and an invented name. Then it prints the
-losses on names from training (train) and on names that it has never seen (dev), a
+Its ids come from bpe.py.) The first command takes one or two minutes. At each tenth of
+the training it prints the mean loss of 100 steps and an invented name. Then it prints
+the losses on names from training (train) and on names that it has never seen (dev), a
 picture of its attention, and 20 more names:
 
     step     1  loss 3.3201 |                              *  ddgbkijxrrduufur
