@@ -425,7 +425,7 @@ def gelu(x):
 # tokens before it, and itself. The dot product of query and key says how well they fit,
 # because it is large if both have large numbers of the same sign at the same places.
 # The products, divided by a constant (see below), are the scores. Softmax turns the
-# scores into weights, which are positive and sum to 1. (These weights are no
+# scores into weights, which are positive and sum to 1. (These weights are not
 # parameters: they are computed anew for every token.) Then the token gets a mix of the
 # values: each value times its weight, added up. As all of this happens among the tokens
 # of one text, it is also called self-attention.
@@ -514,7 +514,7 @@ def attend(query, keys, values):
 #     mean       = sum over all r of d_weight[r] * weight[r]
 #     d_score[s] = weight[s] * (d_weight[s] - mean)
 #
-# This is the mean of d_weight, in which each token counts by its weight. In the example
+# mean is the mean of d_weight, in which each token counts by its weight. In the example
 # above, with d_mix = [1], d_weight is 10, 20, 30, so the mean is 12.9, and d_score is
 # -2.3, 0.7, 1.7. The mix would grow with the scores of the two m, and fall with the
 # score of the e, whose value is below the mean. (If one weight is 1, its own d_weight
