@@ -166,15 +166,17 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. It is enough to look at the neighbours in the word. If they make a token
 # together, the rank of this token says when the pair was merged, so we merge the pair
-# of the lowest rank first. (Could l and ow meet as neighbours, and make low, although
-# low was learned from lo and w? No. When low was learned, the earlier merges had cut l
-# o w into lo and w, and the same merges do so here.) We merge until no neighbours make
-# a token:
+# of the lowest rank first. We merge until no neighbours make a token:
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
+#
+# (Could l and ow meet as neighbours, and make low, although low was learned from lo and
+# w? No. As long as no merge reaches beyond these three letters, what happens to them
+# depends on nothing else. When low was learned, the merges before it had left lo and w,
+# and so they do here.)
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -244,8 +246,10 @@ def text_of(ids, tokens):
 # of its spaces. GPT-2's pattern has six alternatives. At each position, the first one
 # that fits cuts off the next piece. In it \p{L} stands for any letter of any alphabet,
 # \p{N} for any digit or other numeral, \s for a space, a tab or the end of a line, and
-# \S for everything else. (?!\S) means: here no \S follows. So of three spaces before a
-# word, \s+(?!\S) takes two, and leaves the third to the word.
+# \S for everything else. (?:...) groups without more meaning. (?!\S) means: here no \S
+# follows. So at three spaces before a word, \s+(?!\S) first takes all three. But then a
+# letter follows, which is forbidden, so it gives one space back, and leaves it to the
+# word.
 
 GPT2_PATTERN = "|".join([
     r"'(?:[sdmt]|ll|ve|re)",  # the endings of it's, I'd, I'm, don't, we'll, ...
@@ -256,12 +260,13 @@ GPT2_PATTERN = "|".join([
     r"\s+",                   # what is left: a tab, for example
 ])
 
-# GPT-4's pattern differs in four ways. (?i:...) ignores case, so that IT'S is cut like
-# it's. A word may begin with one other character, as in (self or _name, but not with a
-# digit or the end of a line. Numbers are cut into groups of three digits, because
-# otherwise many tokens would be spent on single numbers, such as years. And the ends of
-# lines stay with the punctuation before them. ((?![\s\S]) means: here the text ends. $
-# would be shorter, but it means different things in different libraries.)
+# These are the main differences in GPT-4's pattern. (?i:...) ignores case, so that IT'S
+# is cut like it's. A word may begin with one other character, as in (self or _name, but
+# not with a digit or the end of a line. Numbers are cut into groups of up to three
+# digits, from the left and without a space, because otherwise many tokens would be
+# spent on single numbers, such as years. And the ends of lines stay with the
+# punctuation before them. ((?![\s\S]) means: here the text ends. $ would be shorter,
+# but it means different things in different libraries.)
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -323,9 +328,10 @@ def split_at(special_tokens, text):
     """
     if not special_tokens:
         return [text]
+    # If <a> and <a>b are both special, <a>b must be tried first.
     longest_first = sorted(special_tokens, key=len, reverse=True)
     pattern = "|".join(map(re.escape, longest_first))
-    return re.split(f"({pattern})", text)
+    return re.split(f"({pattern})", text)  # ( and ) make it keep the special tokens
 
 
 class Tokenizer:
@@ -520,7 +526,7 @@ def show_effects(tokenizer):
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
 #     Not always. With 1,024 tokens 4.7% of the names could do with fewer: abdelhamid is
-#     abdel·ha·mi·d, but abdel·hami·d is possible, too. Merging takes the pair that was
+#     abdel·ha·mi·d, but abdel·ham·id is possible, too. Merging takes the pair that was
 #     learned first, and never takes a merge back.
 
 # You can stop here: below are faster versions, patterns for re, files and options.

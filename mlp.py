@@ -252,7 +252,7 @@ def transpose(rows):
 # logits yet: it goes on to the next layer. If a, m and the boundary have the ids 0, 1
 # and 2, the weight of the layer may look like this:
 #
-#     weight                    the rows for the ids 2 0 1 1, which are ·amm
+#     weight                    the rows for 2 0 1 1, the contexts ·a and mm
 #     0.1   0.3    (a)          0.5   0.0
 #     0.2  -0.4    (m)          0.1   0.3
 #     0.5   0.0    (·)          0.2  -0.4
@@ -715,22 +715,21 @@ def sample(model, rng, max_new_tokens=50):
 # %% 7. First weights
 # The first weights cause two troubles.
 #
-# The network is sure of nonsense. Each logit is a sum of 64 products of a weight and
-# the output of a neuron, which is nearly 1 or -1, as we will see. If independent
-# numbers with mean 0 are added, their variances add up (the variance is the square of
-# the standard deviation). Each product here has the variance 1. So a logit has the
-# variance 64, and the standard deviation 8. When logits differ so much, softmax gives
-# nearly all probability to one of them. The network has seen nothing yet, so this is
-# nearly always the wrong one, and the loss is high. Training first has to undo this. We
-# want logits close to 0 instead, so that all tokens are about equally likely.
-#
 # The hidden neurons are saturated. Each adds up 48 products of a weight and a number
-# from an embedding, both of variance 1. The product has the variance 1, too, because
-# the variances of independent numbers with mean 0 are multiplied. So the sum has the
-# variance 48, and a standard deviation of about 7. But tanh(7) is 0.999998, and its
-# slope there is 0.000003, so hardly any gradient gets through. Let us call an output
-# saturated if it is above 0.97 or below -0.97, where the slope is less than 0.06. At
-# first this holds for 77% of all outputs.
+# from an embedding. All of these are independent random numbers with mean 0 and
+# variance 1 (the variance is the square of the standard deviation). In a product the
+# variances are multiplied, so each product has the variance 1. In a sum they are added,
+# so the sum has the variance 48, and a standard deviation of about 7. But tanh(7) is
+# 0.999998, and its slope there is 0.000003, so hardly any gradient gets through. Let us
+# call an output saturated if it is above 0.97 or below -0.97, where the slope is less
+# than 0.06. At first this holds for 77% of all outputs.
+#
+# The network is sure of nonsense. Each logit is a sum of 64 products of a weight and
+# the output of a neuron, which is nearly 1 or -1. So it has a variance of about 64, and
+# a standard deviation of about 8. When logits differ so much, softmax gives nearly all
+# probability to one of them. The network has seen nothing yet, so this is nearly always
+# the wrong one, and the loss is high. Training first has to undo this. We want logits
+# close to 0 instead, so that all tokens are about equally likely.
 #
 # The remedy for both is smaller weights. A sum of n_in products is about sqrt(n_in)
 # times as large as one of them. So if all weights are divided by sqrt(n_in), the sum is
