@@ -135,14 +135,19 @@ def test_a_mark_that_stands_above_no_function_is_an_error(source):
 
 
 def score(folder, *args):
-    """What pytest prints in a handout, and {number: done or not yet} from its last lines."""
+    """What pytest prints in a handout, and {number: done or not yet} from its last lines.
+
+    Its exit status must be 0 if all exercises are done, and only then.
+    """
     environment = dict(os.environ)
     for name in os.environ:
         if name.startswith("PYTEST"):
             del environment[name]
     done = subprocess.run([sys.executable, "-m", "pytest", *args], cwd=folder, env=environment,
                           capture_output=True, text=True, encoding="utf-8", timeout=100)
-    return done.stdout, dict(re.findall(r"^(\d\.\d+) .* (done|not yet)$", done.stdout, re.M))
+    found = dict(re.findall(r"^(\d\.\d+) .* (done|not yet)$", done.stdout, re.M))
+    assert (done.returncode == 0) == (set(found.values()) == {"done"})
+    return done.stdout, found
 
 
 def test_a_handout_as_a_student_has_it(tmp_path):
@@ -169,6 +174,8 @@ def test_a_handout_as_a_student_has_it(tmp_path):
     out, found = score(folder)
     assert found == {"5.1": "not yet", "5.3": "done", "5.8": "not yet"}
     assert "an endless loop?" in out and len(out.split("\n")) < 40  # a line for each mistake
+    (folder / "gpt.py").write_text(SOURCES["gpt"], "utf-8")
+    assert set(score(folder)[1].values()) == {"done"}
 
 
 def test_a_lesson_that_cannot_be_imported_leaves_the_others_alone(tmp_path):
