@@ -801,7 +801,7 @@ def kaiming_init(params, config):
 # matrix, and batch norm on its columns. So we write the function for rows, and batch
 # norm will turn columns into rows.
 
-EPS = 1e-5
+NORM_EPS = 1e-5
 
 
 def mean_and_variance(values):
@@ -823,7 +823,7 @@ def normalize(rows):
     stds = []
     for row in rows:
         mean, variance = mean_and_variance(row)
-        std = math.sqrt(variance + EPS)
+        std = math.sqrt(variance + NORM_EPS)
         normed.append([(v - mean) / std for v in row])
         stds.append(std)
     return normed, stds
@@ -991,7 +991,7 @@ def batch_norm(x, weight, bias, statistics, training):
         normed = turn(normalize_rows(turn(x)))
     else:
         # (v - mean) / std is v * factor + shift
-        factors = [1 / math.sqrt(v + EPS) for v in statistics.variance]
+        factors = [1 / math.sqrt(v + NORM_EPS) for v in statistics.variance]
         shifts = [-v for v in multiply(statistics.mean, factors)]
         normed = scale_and_shift(x, Tensor(factors), Tensor(shifts))
     return scale_and_shift(normed, weight, bias)

@@ -1,7 +1,6 @@
 """What the tests of several lessons use. No lesson is imported here."""
 import math
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
