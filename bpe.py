@@ -30,8 +30,8 @@ import sys
 import unicodedata
 from collections import Counter, defaultdict
 from functools import lru_cache
-from heapq import heapify, heappop, heappush
-from itertools import count, pairwise
+from heapq import heappop, heappush
+from itertools import accumulate, count, pairwise
 from pathlib import Path
 
 # %% 1. Bytes, and merging one pair
@@ -431,9 +431,8 @@ class Tokenizer:
             part = decoder.decode(self.tokens[i])
             if part:
                 yield part
-        rest = decoder.decode(b"", final=True)
-        if rest:
-            yield rest
+        # A string yields its letters. This one has one letter or none.
+        yield from decoder.decode(b"", final=True)
 
 
 # %% 6. What tokens do to a model
@@ -554,13 +553,14 @@ def show_effects(tokenizer):
 #                 /            \
 #          (-2, (a, b))     (-1, (a, c))
 #           /        \            /
-#     (-1, (d, a)) (-1, (b, a)) (-1, (b, d))
+#     (-1, (b, a)) (-1, (b, d)) (-1, (d, a))
 #
-# A heap has one rule: no item is larger than the two items below it. So the smallest
-# item is at the top. To take it away, heappop() moves the last item of the last row to
-# the top. If an item below is smaller, the two change places, and so on, until the rule
-# holds again. So only one item in each row has to move, and a million items make 20
-# rows. heappush() adds an item to the last row, and lets it move up in the same way.
+# In Python it is a list, one row after the other. There is one rule: no item is larger
+# than the two items below it. (So a sorted list is a heap.) The smallest item is at the
+# top. To take it away, heappop() moves the last item of the last row to the top. If an
+# item below is smaller, the two change places, and so on, until the rule holds again.
+# So only one item in each row has to move, and a million items make 20 rows. heappush()
+# adds an item to the last row, and lets it move up in the same way.
 #
 # When a count changes, the item on the heap keeps the old count. We let it be until it
 # comes to the top. In the example, after the merges of (a, a) and (a, b), the text is
@@ -621,8 +621,7 @@ def learn(pieces, n_merges):
         for pair in pairwise(tokens):
             counts[pair] += times[w]
             where[pair].add(w)
-    heap = [(-counts[pair], pair) for pair in counts]
-    heapify(heap)  # bring the list into the order of a heap
+    heap = sorted([(-counts[pair], pair) for pair in counts])
     pairs = []
     while heap and len(pairs) < n_merges:
         negative_count, best = heappop(heap)
@@ -660,34 +659,32 @@ def learn(pieces, n_merges):
 # be out of date, because one of the two neighbours was merged with another token. Then
 # no token begins there, or the next token does not end where it should.
 #
-# All starts of a token are taken in a row, from left to right, unless a merge makes a
-# token of a lower rank. This only happens with tokens that were added to a vocabulary by
-# hand. Then the other starts have to wait.
+# All starts of a token are taken in a row, from left to right. Only if a merge leads to
+# a token of a lower rank, the starts that are left have to wait. (This happens with
+# tokens that were added to a vocabulary by hand.)
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
     """Return the same list of tokens as merge_piece_slowly(piece, ranks)."""
-    n = len(piece)
-    end_of = [*range(1, n + 1), None]  # end_of[start] is the end of the token there
-    start_of = [None, *range(n)]  # and the other way round
+    end_of = [*range(1, len(piece) + 1), None]  # {start of a token: its end}, as a list
+    start_of = [None, *range(len(piece))]  # and the other way round
     heap = []
-    where = {}  # {token: the starts of the neighbours that make it}
+    where = defaultdict(list)  # {token: the starts of the neighbours that make it}
 
     def remember(start, end):
         token = piece[start:end]
-        if token in where:
+        if token in ranks:
+            if not where[token]:  # the token is not on the heap
+                heappush(heap, (ranks[token], token))
             where[token].append(start)
-        elif token in ranks:
-            where[token] = [start]
-            heappush(heap, (ranks[token], token))
 
-    for i in range(n - 1):
+    for i in range(len(piece) - 1):
         remember(i, i + 2)
     while heap:
         rank, token = heappop(heap)
         starts = sorted(where.pop(token))
         for k, start in enumerate(starts):
-            if heap and heap[0][0] < rank:  # the next token is more urgent: wait
+            if heap and heap[0][0] < rank:  # another token comes first now
                 where[token] = starts[k:]
                 heappush(heap, (rank, token))
                 break
@@ -699,7 +696,7 @@ def merge_piece(piece, ranks):
                 start_of[end] = start
                 if start > 0:
                     remember(start_of[start], end)
-                if end < n:
+                if end < len(piece):
                     remember(start, end_of[end])
     return [piece[start:end] for start, end in enumerate(end_of) if end]
 
@@ -712,15 +709,17 @@ def merge_piece(piece, ranks):
 # Some parts of regular expressions mean one thing in Python, and another in the
 # libraries that other tokenizers use. [ in a set is a character or begins a second set.
 # ^ and $ are the ends of the text or of a line. \w contains accents or does not. The
-# same vocabulary would then give other ids, so we refuse patterns with such parts. (In
-# \p{L}++ the second + only saves time. But PyPy gets it wrong, so we refuse it, too.)
+# same vocabulary would then give other ids, so we refuse patterns with such parts. Two
+# more parts do harm in Python only: PyPy gets the second + of \p{L}++ wrong, and with
+# (...) in place of (?:...), split() would return a part of the text twice.
 
-REFUSED = ["^", "$", r"\Z", r"\w", r"\W", r"\b", r"\B", "++", "*+", "?+", "}+"]
-REFUSED_IN_SETS = ["[", "&&", r"\w", r"\W"]
+REFUSED = r"^ $ \Z \w \W \b \B ++ *+ ?+ }+ ( (?P".split()
+REFUSED_IN_SETS = r"[ && \w \W".split()
 PARTS = re.compile(r"""
       \\p\{\w+\}  # a category, such as \p{L}
     | \\.         # a backslash with another character, such as \s or \[
     | [*+?}]\+    # a second + after a sign of repetition
+    | \(\?P?      # the beginning of (?:...), (?i:...), (?!...) or (?P<name>...)
     | &&          # in a set: only what is in both of two sets
     | .           # any other character
 """, re.VERBOSE | re.DOTALL)
@@ -746,7 +745,7 @@ def compiled(pattern):
     for part in PARTS.findall(pattern):
         refused = REFUSED_IN_SETS if in_set else REFUSED
         if part in refused:
-            raise InputError(f"{part} in a pattern means other things elsewhere")
+            raise InputError(f"{part} in a pattern is not supported")
         if part == "[":
             in_set = True
         elif part == "]":
@@ -757,12 +756,9 @@ def compiled(pattern):
                 part = f"[{part}]"
         translated += part
     try:
-        regex = re.compile(f"({translated})")
+        return re.compile(f"({translated})")  # with ( and ), split() keeps the matches
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
-    if regex.groups > 1:
-        raise InputError("in a pattern, write (?:...) in place of (...)")
-    return regex
 
 # Two kinds of characters remain. Sets with characters above U+FFFF are slow in Python's
 # re. And its \s takes four control characters for spaces, U+001C to U+001F, which other
@@ -771,7 +767,7 @@ def compiled(pattern):
 # to this simplified text, and cut the text itself in the same places.
 
 UNUSUAL = re.compile("[\x1c-\x1f\U00010000-\U0010ffff]")
-STAND_INS = {category: chr(i) for i, category in enumerate(CATEGORIES)}  # the last one
+STAND_INS = dict(zip(CATEGORIES, map(chr, range(0x10000))))  # each one's last character
 
 
 def stand_in(match):
@@ -780,21 +776,18 @@ def stand_in(match):
 
 
 def split_by(pattern, text):
-    """Return the pieces of a text as a list, and replace halves of characters by U+FFFD.
+    """Return the list of the pieces of a text.
 
     A Python string can hold surrogates, which are halves of characters in UTF-16. Two
-    halves that belong together become one character.
+    halves that belong together become one character, and a single half U+FFFD.
     """
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     simplified = UNUSUAL.sub(stand_in, text)
-    pieces = []
-    start = 0
-    for simple_piece in compiled(pattern).split(simplified):
-        if simple_piece:
-            end = start + len(simple_piece)
-            pieces.append(text[start:end])
-            start = end
-    return pieces
+    pieces = compiled(pattern).split(simplified)
+    if simplified != text:
+        ends = accumulate(map(len, pieces), initial=0)  # for lengths 3, 1: 0, 3, 4
+        pieces = [text[start:end] for start, end in pairwise(ends)]
+    return [piece for piece in pieces if piece]  # split() also returns empty ones
 
 
 # %% 9. Files
@@ -849,9 +842,7 @@ def save(tokenizer, path):
     root = json.loads(TEMPLATE)
     for string, i in tokenizer.special_tokens.items():
         vocab[string] = i
-        added = json.loads(ADDED_TOKEN)
-        added["id"] = i
-        added["content"] = string
+        added = {"id": i, "content": string} | json.loads(ADDED_TOKEN)
         root["added_tokens"].append(added)
     if tokenizer.normal_form:
         root["normalizer"] = {"type": tokenizer.normal_form}
@@ -875,7 +866,10 @@ UNSUPPORTED = [  # settings that must be off
 
 
 def ranks_in(model, special_tokens):
-    """Return the dict {token: id} of a model, without the special tokens."""
+    """Return the dict {token: id} of a model, without the special tokens.
+
+    Raises KeyError for a model that is not BPE, because it has no merges.
+    """
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
     made = []  # the ids of the tokens that merges make
     for pair in model["merges"]:
@@ -898,8 +892,6 @@ def from_json(root):
         for setting in UNSUPPORTED:
             if part.get(setting):
                 raise InputError(f"the setting {setting} is on")
-    if model.get("type", "BPE") != "BPE":
-        raise InputError(f"the model is {model['type']}, not BPE")
     normalizer = root.get("normalizer") or {}
     normal_form = normalizer.get("type")
     if normal_form not in (None, "NFC", "NFD", "NFKC", "NFKD"):  # but Lowercase, say
@@ -911,7 +903,7 @@ def from_json(root):
     elif kinds == ["Isolated", "ByteLevel"] and not use_regex:
         pattern = steps[0]["pattern"]["Regex"]
     else:
-        raise InputError(f"the pre_tokenizer is {kinds} with use_regex {use_regex}")
+        raise InputError(f"the pre_tokenizer is {kinds}, use_regex {use_regex}")
     special_tokens = {added["content"]: added["id"] for added in added_tokens}
     ranks = ranks_in(model, special_tokens)
     return Tokenizer(ranks, pattern, special_tokens, normal_form)
@@ -926,18 +918,6 @@ def from_tiktoken(data):
     return Tokenizer(ranks, None)
 
 
-def check_ids(tokenizer):
-    """Raise InputError if a token has no id of its own, or a byte is missing."""
-    for i in tokenizer.tokens:
-        if type(i) is not int or i < 0:
-            raise InputError(f"{i} is no id")
-    if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
-        raise InputError("two tokens have the same id")
-    for token in single_bytes(range(256)):
-        if token not in tokenizer.ranks:
-            raise InputError(f"the byte {token} has no id")
-
-
 def load(path, pattern=None):
     """Return the Tokenizer in a tokenizer.json or a .tiktoken file.
 
@@ -950,9 +930,15 @@ def load(path, pattern=None):
             tokenizer = from_json(json.loads(data))
         else:
             tokenizer = from_tiktoken(data)
-        check_ids(tokenizer)
+        for i in tokenizer.tokens:
+            if type(i) is not int or i < 0:
+                raise InputError(f"{i} is no id")
+        if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
+            raise InputError("two tokens have the same id")
+        if not set(single_bytes(range(256))) <= tokenizer.ranks.keys():
+            raise InputError("a byte has no id")
     except Exception as error:  # in a damaged file anything can go wrong
-        raise InputError(f"{path} cannot be used here: {error!r:.200}") from error
+        raise InputError(f"{path} cannot be used here: {error!r:.200}")
     tokenizer.pattern = pattern or tokenizer.pattern
     if not tokenizer.pattern:
         raise InputError(f"{path} does not say which pattern it needs: add --pattern "
@@ -963,9 +949,7 @@ def load(path, pattern=None):
 
 # %% 10. Commands
 # The run without a command learns from these files.
-SOURCES = [
-    "micrograd.py", "bigram.py", "mlp.py", "wavenet.py", "gpt.py", "names.txt",
-]
+SOURCES = "micrograd.py bigram.py mlp.py wavenet.py gpt.py names.txt".split()
 
 
 def read_lines(paths):
@@ -977,16 +961,6 @@ def read_lines(paths):
                 yield from file
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: {error}")
-
-
-def train_command(args, pattern):
-    """Learn a vocabulary from files, and write it to another file."""
-    if not str(args.output).endswith(".json"):
-        raise InputError("train: name an --output that ends in .json")
-    text = "".join(read_lines(args.files or ["-"]))
-    tokenizer = Tokenizer.train(text, args.vocab_size, pattern, args.special)
-    save(tokenizer, args.output)
-    print(f"{args.output}: {len(tokenizer.tokens)} tokens")
 
 
 def filter_command(args, pattern):
@@ -1020,16 +994,20 @@ def main(argv=None):
     option("-o", "--output", help="train: the tokenizer.json to write")
     option("--vocab-size", type=int, default=8192, help="train: how many tokens (8192)")
     option("--pattern", help="gpt2, gpt4 (the default of train) or your own")
-    option("--special", action="append", default=[], help="train: a special token")
     option("--allow-special", action="store_const", const="all", default=(),
            help="encode: special tokens become their ids")
     args = parser.parse_intermixed_args(argv)
     pattern = PATTERNS.get(args.pattern, args.pattern)
     if args.command == "tour":
-        lines = read_lines([Path(__file__).with_name(name) for name in SOURCES])
-        show_effects(Tokenizer.train("".join(lines), 2048))
+        paths = [Path(__file__).with_name(name) for name in SOURCES]
+        show_effects(Tokenizer.train("".join(read_lines(paths)), 2048))
     elif args.command == "train":
-        train_command(args, pattern or GPT4_PATTERN)
+        if not str(args.output).endswith(".json"):
+            raise InputError("train: name an --output that ends in .json")
+        text = "".join(read_lines(args.files or ["-"]))
+        tokenizer = Tokenizer.train(text, args.vocab_size, pattern or GPT4_PATTERN)
+        save(tokenizer, args.output)
+        print(f"{args.output}: {len(tokenizer.tokens)} tokens")
     else:
         filter_command(args, pattern)
 
