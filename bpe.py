@@ -745,7 +745,7 @@ def compiled(pattern):
     for part in PARTS.findall(pattern):
         refused = REFUSED_IN_SETS if in_set else REFUSED
         if part in refused:
-            raise InputError(f"{part} in a pattern is not supported")
+            raise InputError(f"{part} in a pattern is not supported here")
         if part == "[":
             in_set = True
         elif part == "]":
@@ -872,14 +872,14 @@ def ranks_in(model, special_tokens):
     """
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
     made = []  # the ids of the tokens that merges make
-    for pair in model["merges"]:
-        if isinstance(pair, str):  # "a b" in older files, ["a", "b"] in newer ones
-            pair = pair.split(" ")
-        made.append(ids["".join(pair)])
-    if made != sorted(made):  # the library takes the first merge, we take the lowest id
+    for pair in model["merges"]:  # "a b" in older files, ["a", "b"] in newer ones
+        made.append(ids["".join(pair).replace(" ", "")])
+    # Hugging Face's library merges the pair that is listed first, we the lowest id.
+    if made != sorted(made):
         raise InputError("the merges are not in the order of the ids")
+    # Without ignore_merges, the library never uses a token that no merge makes.
     if len(ids) > 256 + len(set(made)) and not model.get("ignore_merges"):
-        raise InputError("not all tokens are made by merges")  # it would not use them
+        raise InputError("not all tokens are made by merges")
     return {name.translate(BYTES).encode("latin-1"): i for name, i in ids.items()}
 
 

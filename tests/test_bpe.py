@@ -165,6 +165,14 @@ def test_long_pieces_are_encoded_in_a_moment():
     assert bpe.merge_piece(b"ab" * 50_000, ranks) == [b"abab"] * 25_000
 
 
+@exercise("6.8")
+def test_a_lower_rank_that_turns_up_comes_first():
+    # 6 a, by hand: aa is made at the left, then aaa, which has a lower rank, and again.
+    ranks = learned(b"aaa", b"aa")
+    assert bpe.merge_piece(b"aaaaaa", ranks) == [b"aaa", b"aaa"]
+    assert bpe.merge_piece_slowly(b"aaaaaa", ranks) == [b"aaa", b"aaa"]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_encoding_fast_gives_what_encoding_slowly_gives(seed):
     rng = random.Random(seed)
