@@ -901,7 +901,7 @@ def from_json(root):
     if kinds == ["ByteLevel"] and use_regex:
         pattern = GPT2_PATTERN
     elif kinds == ["Isolated", "ByteLevel"] and not use_regex:
-        pattern = steps[0]["pattern"]["Regex"]
+        pattern = str(steps[0]["pattern"]["Regex"])
     else:
         raise InputError(f"the pre_tokenizer is {kinds}, use_regex {use_regex}")
     special_tokens = {added["content"]: added["id"] for added in added_tokens}
