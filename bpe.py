@@ -621,7 +621,7 @@ def learn(pieces, n_merges):
         for pair in pairwise(tokens):
             counts[pair] += times[w]
             where[pair].add(w)
-    heap = sorted([(-counts[pair], pair) for pair in counts])
+    heap = sorted((-counts[pair], pair) for pair in counts)
     pairs = []
     while heap and len(pairs) < n_merges:
         negative_count, best = heappop(heap)
@@ -901,9 +901,9 @@ def from_json(root):
     if kinds == ["ByteLevel"] and use_regex:
         pattern = GPT2_PATTERN
     elif kinds == ["Isolated", "ByteLevel"] and not use_regex:
-        pattern = str(steps[0]["pattern"]["Regex"])
+        pattern = steps[0]["pattern"]["Regex"]
     else:
-        raise InputError(f"the pre_tokenizer is {kinds}, use_regex {use_regex}")
+        raise InputError(f"the pre_tokenizer is {steps}")
     special_tokens = {added["content"]: added["id"] for added in added_tokens}
     ranks = ranks_in(model, special_tokens)
     return Tokenizer(ranks, pattern, special_tokens, normal_form)
@@ -937,13 +937,14 @@ def load(path, pattern=None):
             raise InputError("two tokens have the same id")
         if not set(single_bytes(range(256))) <= tokenizer.ranks.keys():
             raise InputError("a byte has no id")
+        tokenizer.pattern = pattern or tokenizer.pattern
+        if tokenizer.pattern:
+            compiled(tokenizer.pattern)  # raises InputError for a pattern to be refused
     except Exception as error:  # in a damaged file anything can go wrong
         raise InputError(f"{path} cannot be used here: {error!r:.200}")
-    tokenizer.pattern = pattern or tokenizer.pattern
     if not tokenizer.pattern:
         raise InputError(f"{path} does not say which pattern it needs: add --pattern "
                          "with gpt2, gpt4 or a regular expression")
-    compiled(tokenizer.pattern)  # raises InputError for a pattern that is refused
     return tokenizer
 
 
