@@ -2,13 +2,13 @@
 import doctest
 import math
 import random
-from pathlib import Path
 
 import pytest
 
 import bigram
 import gradcheck
 from bigram import Tensor
+from helpers import ROOT, assert_close, random_data, random_tensor, weighed
 
 exercise = pytest.mark.exercise
 
@@ -22,21 +22,10 @@ COUNTS = [
 ]
 
 
-def random_rows(rng, n, m):
-    """Return n rows of m random numbers."""
-    return [[rng.gauss(0, 1) for _ in range(m)] for _ in range(n)]
-
-
-def assert_close(found, expected):
-    """Assert that two tables are equal, but for rounding."""
-    for found_row, expected_row in zip(found, expected, strict=True):
-        assert found_row == pytest.approx(expected_row, abs=1e-12)
-
-
 @pytest.fixture(scope="module")
 def names():
     """Return the ids of train and dev in names.txt, and the counts of both."""
-    _, parts = bigram.read_parts(Path(bigram.__file__).with_name("names.txt"))
+    _, parts = bigram.read_parts(ROOT / "names.txt")
     train, dev, _ = parts
     counts = bigram.count_pairs(train, 27)
     dev_counts = bigram.count_pairs(dev, 27)
@@ -190,20 +179,16 @@ def test_the_gradient_of_softmax_by_hand():
 @pytest.mark.parametrize("n, m", [(1, 4), (3, 2)])
 def test_the_gradient_of_softmax_by_nudging(n, m):
     rng = random.Random(3)
-    weights = Tensor(random_rows(rng, n, m))
-    factors = random_rows(rng, n, m)
+    weights = random_tensor(Tensor, rng, (n, m))
+    factors = random_data(rng, (n, m))
 
-    def weighed():
-        total = 0.0
-        for factor_row, p_row in zip(factors, bigram.network(weights).data):
-            total += sum([factor * p for factor, p in zip(factor_row, p_row)])
-        return total
-    d_weights, = bigram.network(weights).local_backward(factors)
-    assert gradcheck.compare(weighed, "weights", weights.data, d_weights) == n * m
+    def loss():
+        return weighed(bigram.network(weights), factors)
+    assert gradcheck.check(loss, {"weights": weights}) == n * m
 
 
 def test_the_gradient_is_the_share_of_the_row_times_predicted_minus_observed():
-    weights = Tensor(random_rows(random.Random(4), 4, 4))
+    weights = Tensor(random_data(random.Random(4), (4, 4)))
 
     def loss():
         return bigram.nll_tensor(bigram.network(weights), COUNTS)
