@@ -20,7 +20,7 @@ def sum_of_squares(x, factor=2.0):
 
 
 def test_a_right_gradient_passes_and_every_number_is_checked():
-    x = Tensor([[1.0, -2.0, 0.0], [4.0, 100.0, 1e-3]])
+    x = Tensor([[1.0, -2.0, 0.0], [4.0, 10.0, 1e-3]])
     before = [list(row) for row in x.data]
     assert gradcheck.check(lambda: sum_of_squares(x), {"x": x}) == 6
     assert x.data == before
