@@ -34,7 +34,12 @@ def sines(n_rows, n_columns, row_step=2.0):
 
 def numbers_in(data):
     """Return the list of all numbers in a number, a list or a matrix."""
-    return [gradcheck.item(data, place) for place in gradcheck.places_in(data)]
+    if isinstance(data, (int, float)):
+        return [data]
+    numbers = []
+    for part in data:
+        numbers += numbers_in(part)
+    return numbers
 
 
 def close(found, expected, tolerance=1e-9):

@@ -15,7 +15,7 @@ import pytest
 
 import gpt
 import gradcheck
-from helpers import assert_close, random_data, random_tensor, run, start, weighed
+from helpers import assert_close, numbers_in, random_data, random_tensor, run, start, weighed
 
 exercise = pytest.mark.exercise
 SIZES = {
@@ -68,11 +68,6 @@ def sine_model():
     return gpt.GPT(params, config)
 
 
-def as_list(p):
-    """Return all numbers of a parameter in one list."""
-    return [number for row in gpt.as_rows(p.data) for number in row]
-
-
 def in_rows(numbers, shape):
     """Return a list of numbers as a list, or as a matrix, of this shape."""
     if len(shape) == 1:
@@ -99,23 +94,12 @@ def check_gradients(operation, *shapes):
     gradcheck.check(loss, {f"input {i}": tensor for i, tensor in enumerate(inputs)})
 
 
-def test_gradients_of_a_sum():
-    check_gradients(lambda a, b: a + b, (4, 3), (4, 3))
-    check_gradients(lambda a: a + a, (4, 3))
-
-
 @exercise("5.1")
 @pytest.mark.parametrize("ids", [[0], [4, 0, 3, 0]])
 def test_gradient_of_embedding(ids):
     def look_up(weight):
         return gpt.embedding(weight, ids)
     check_gradients(look_up, (5, 3))
-
-
-@pytest.mark.parametrize("n", [1, 5])
-def test_gradients_of_linear(n):
-    check_gradients(gpt.linear, (n, 4), (3, 4))
-    check_gradients(gpt.linear, (n, 4), (3, 4), (3,))
 
 
 @exercise("5.2")
@@ -146,13 +130,6 @@ def test_gradient_of_attention(n_head, positions):
     def all_heads(qkv):
         return gpt.attention(qkv, n_head, positions, {})
     check_gradients(all_heads, (len(positions), 12))
-
-
-def test_gradient_of_cross_entropy():
-    def three_times(logits):  # so the gradient that comes to cross_entropy is not 1
-        loss = gpt.cross_entropy(logits, [3, 0, 1, 1, 0])
-        return gpt.Tensor([[3 * loss.data]], [loss], lambda grad: [3 * grad[0][0]])
-    check_gradients(three_times, (5, 4))
 
 
 def test_gradients_of_all_parameters():
@@ -199,14 +176,15 @@ GELU = {
 
 @pytest.mark.parametrize("v", GELU)
 def test_gelu_is_pytorchs(v):
-    out = gpt.gelu(gpt.Tensor([[v]]))
-    assert_close(out.data[0][0], GELU[v][0])
+    out, _ = GELU[v]
+    assert_close(gpt.gelu(gpt.Tensor([[v]])).data, [[out]])
 
 
 @exercise("5.3")
 @pytest.mark.parametrize("v", GELU)
 def test_slope_of_gelu_is_pytorchs(v):
-    assert_close(gpt.gelu_slope(v), GELU[v][1])
+    _, slope = GELU[v]
+    assert_close(gpt.gelu_slope(v), slope)
 
 
 @exercise("5.4")
@@ -224,11 +202,12 @@ def test_each_head_attends_with_columns_of_its_own(head, first):
     rows = random_data(random.Random(4), (3, 12))
     memory = {}
     out = attention(rows, [0, 1, 2], memory)
-    query = rows[2][first:first + 2]
-    keys = [row[first + 4:first + 6] for row in rows]
-    values = [row[first + 8:first + 10] for row in rows]
+    last = first + 2
+    query = rows[2][first:last]
+    keys = [row[first + 4:last + 4] for row in rows]
+    values = [row[first + 8:last + 8] for row in rows]
     mix, weights = gpt.attend(query, keys, values)
-    assert out[2][first:first + 2] == mix
+    assert out[2][first:last] == mix
     assert memory[head] == (keys, values, weights)
 
 
@@ -257,12 +236,6 @@ def test_a_block_is_gpt2s():
     assert_close(out.data[2], [
         -0.6980954410526683, -3.3666081535010948, -2.796667484087951, 1.1268898471747348,
         2.8088737478957206, 1.2591618507204265, 0.41770300911820657, 0.3027559365929229])
-
-
-def test_cross_entropy_of_logits_that_are_too_large_for_exp():
-    logits = gpt.Tensor([[math.log(3), 0.0], [0.0, 1e4]])
-    loss = gpt.cross_entropy(logits, [1, 0])
-    assert_close(loss.data, (math.log(4) + 1e4) / 2)
 
 
 def test_logits_are_gpt2s():
@@ -317,7 +290,7 @@ def test_loss_and_all_gradients_are_gpt2s():
     loss.backward()
     assert sorted(model.params) == sorted(GRADIENTS)
     for name, expected in GRADIENTS.items():
-        grads = sum(gpt.as_rows(model.params[name].grad), [])
+        grads = numbers_in(model.params[name].grad)
         total = sum([g * math.cos(i) for i, g in enumerate(grads)])
         assert_close(total, expected)
 
@@ -416,8 +389,8 @@ def test_training_goes_as_with_pytorch():
 def test_a_fresh_network_takes_all_tokens_for_equally_likely(n_layer, n_embd):
     config = {**SIZES, "vocab_size": 27, "n_layer": n_layer, "n_embd": n_embd}
     model = gpt.GPT(gpt.first_params(config, seed=42), config)
-    loss = gpt.loss_of(model, [[26, 5, 2, 7, 7, 1, 26]])
-    assert loss.data == pytest.approx(math.log(27), abs=0.1)
+    loss = gpt.loss_of(model, [[26, 5, 2, 7, 7, 1, 26]]).data
+    assert loss == pytest.approx(math.log(27), abs=0.1)
 
 
 @pytest.mark.parametrize("name, mean, std", [
@@ -429,13 +402,11 @@ def test_a_fresh_network_takes_all_tokens_for_equally_likely(n_layer, n_embd):
     ("h.1.ln_2.weight", 1, 0),
     ("ln_f.weight", 0.1, 0),
 ])
-def test_first_params(name, mean, std):
+def test_the_first_parameters_have_this_mean_and_standard_deviation(name, mean, std):
     config = {**SIZES, "vocab_size": 50, "n_positions": 50, "n_embd": 49}
-    numbers = as_list(gpt.first_params(config, seed=1)[name])
+    numbers = numbers_in(gpt.first_params(config, seed=1)[name].data)
     assert statistics.mean(numbers) == pytest.approx(mean, abs=0.02)
     assert statistics.pstdev(numbers) == pytest.approx(std, rel=0.06)
-    other = as_list(gpt.first_params(config, seed=2)[name])
-    assert (numbers == other) == (std == 0)
 
 
 @pytest.mark.parametrize("t", range(6))
@@ -490,6 +461,7 @@ ONE = [2000, 0, 0, 0]
     (1, 9, 1, HALVES),
     (0.5, None, 1, [1455, 364, 91, 91]),  # 16 : 4 : 1 : 1
     (1, 2, 1, TWO),
+    (1, None, 0.5, ONE),  # it is reached
     (1, None, 0.7, TWO),  # the token that crosses the limit belongs to it
     (1, 3, 0.8, TWO),  # what counts is the share among the 3
     (0.5, None, 0.7, ONE),  # what counts is the share at this temperature
@@ -499,15 +471,9 @@ def test_choose_draws_in_proportion(temperature, top_k, top_p, expected):
     logits = [math.log(p) for p in [2, 1.999999, 8, 4]]
     rng = random.Random(14)
     drawn = [gpt.choose(logits, rng, temperature, top_k, top_p) for _ in range(2000)]
-    for token, count in zip([2, 3, 0, 1], expected):
-        assert drawn.count(token) == pytest.approx(count, abs=90)
-        assert (token in drawn) == (count > 0)
-
-
-@exercise("5.9")
-def test_top_p_stops_as_soon_as_it_is_reached():
-    rng = random.Random(0)
-    assert {gpt.choose([0.0, 0.0], rng, 1, None, 0.5) for _ in range(50)} == {0}
+    counts = [drawn.count(token) for token in [2, 3, 0, 1]]
+    assert counts == pytest.approx(expected, abs=90)
+    assert [count > 0 for count in counts] == [count > 0 for count in expected]
 
 
 class Counting:
@@ -553,33 +519,10 @@ def test_generate_lets_only_new_tokens_through_the_network():
 
 # --- Loud errors ---
 
-@pytest.mark.parametrize("ids", [[], [-1], [1], [0, 1]])
-def test_embedding_refuses_unknown_ids_and_none(ids):
-    with pytest.raises(ValueError, match="embedding: the ids must be from 0 to 0"):
-        gpt.embedding(gpt.Tensor([[1.0, 2.0]]), ids)
-
-
-@pytest.mark.parametrize("x, n_in, n_out", [
-    ([], 2, 1),
-    ([[1.0, 2.0]], 3, 1),
-    ([[1.0, 2.0]], 2, 3),
-])
-def test_linear_refuses_what_does_not_fit(x, n_in, n_out):
-    weight = gpt.Tensor([[1.0] * n_in])
-    with pytest.raises(ValueError):
-        gpt.linear(gpt.Tensor(x), weight, gpt.Tensor([1.0] * n_out))
-
-
 def test_a_layer_norm_refuses_another_size():
-    weight = gpt.Tensor([1.0, 2.0, 3.0])
+    three = gpt.Tensor([1.0, 2.0, 3.0])
     with pytest.raises(ValueError):
-        gpt.layer_norm(gpt.Tensor([[1.0, 2.0]]), weight, weight)
-
-
-@pytest.mark.parametrize("targets", [[2], [-1], [0, 1]])
-def test_cross_entropy_refuses_unknown_and_too_many_targets(targets):
-    with pytest.raises(ValueError):
-        gpt.cross_entropy(gpt.Tensor([[1.0, 2.0]]), targets)
+        gpt.layer_norm(gpt.Tensor([[1.0, 2.0]]), three, three)
 
 
 @pytest.mark.parametrize("ids, lengths", [
@@ -592,16 +535,6 @@ def test_a_network_refuses_unknown_ids_and_positions_and_wrong_lengths(ids, leng
         random_model()(ids, lengths)
 
 
-@pytest.mark.parametrize("grads", [[[1.0]], [[1.0, 1.0], [1.0, 1.0]], []])
-def test_a_wrong_gradient_names_its_operation(grads):
-    def my_operation(x):
-        def backward(grad):
-            return grads
-        return gpt.Tensor(1.0, [x], backward)
-    with pytest.raises(ValueError, match="my_operation.*backward: gradients "):
-        my_operation(gpt.Tensor([1.0, 2.0])).backward()
-
-
 # --- Files ---
 
 def test_a_network_is_saved_and_loaded_to_the_last_of_32_bits(tmp_path):
@@ -611,7 +544,7 @@ def test_a_network_is_saved_and_loaded_to_the_last_of_32_bits(tmp_path):
     assert loaded.config == model.config
     assert sorted(tmp_path.rglob("*.part")) == []
     for name, p in model.params.items():
-        assert as_list(loaded.params[name]) == list(array("f", as_list(p)))
+        assert numbers_in(loaded.params[name].data) == list(array("f", numbers_in(p.data)))
     ids = [6, 3, 1]
     assert_close(loaded(ids).data, model(ids).data, 1e-5)
 
@@ -635,7 +568,7 @@ def write_as_transformers_does(folder, model):
         if ".c_" in name and "weight" in name:
             p = gpt.Tensor(gpt.transpose(p.data))
         begin = len(data)
-        data += array("f", as_list(p)).tobytes()
+        data += array("f", numbers_in(p.data)).tobytes()
         header["transformer." + name] = {
             "dtype": "F32",
             "shape": p.shape,
@@ -657,29 +590,24 @@ def test_a_folder_of_transformers_is_loaded(tmp_path):
 
 def refusal(*args):
     """Return the one line with which gpt.main refuses its arguments."""
-    with pytest.raises((gpt.InputError, OSError)) as error:
+    with pytest.raises(gpt.InputError) as error:
         gpt.main([str(arg) for arg in args])
     line = str(error.value)
     assert "\n" not in line
-    assert len(line) < 500
     return line
 
 
 @pytest.mark.parametrize("changes", [
     {"n_head": 0},
-    {"n_head": 2.0},
     {"n_head": 3},
     {"n_layer": 3},
-    {"n_embd": "4"},
     {"n_positions": 5},
     {"eos_token_id": 7},
-    {"eos_token_id": None},
     {"characters": 5},
     {"model_type": "llama"},
     {"activation_function": "gelu"},
     {"layer_norm_epsilon": 1e-6},
     {"scale_attn_weights": False},
-    {"scale_attn_by_inverse_layer_idx": True},
 ])
 def test_a_folder_with_another_config_is_refused(changes, tmp_path):
     gpt.save(tmp_path, random_model())
@@ -691,13 +619,9 @@ def test_a_folder_with_another_config_is_refused(changes, tmp_path):
 @pytest.mark.parametrize("old, new", [
     (b"F32", b"F16"),
     (b"[7, 4]", b"[4, 7]"),
-    (b"[7, 4]", b"[7, 5]"),
-    (b"[0, ", b"[4, "),
     (b"[0, ", b"[-4,"),
     (b"112]", b"1e9]"),
     (b"wte", b"wti"),
-    (b"h.1.", b"h.2."),
-    (b"__metadata__", b"____\xff____"),
     (b"{", b"["),
 ])
 def test_a_file_with_another_header_is_refused(old, new, tmp_path):
@@ -710,13 +634,11 @@ def test_a_file_with_another_header_is_refused(old, new, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-@pytest.mark.parametrize("length", [0, 1, 7, 8, 50, -1])
+@pytest.mark.parametrize("length", [0, 7, -1])
 def test_a_folder_that_was_cut_short_is_refused(name, length, tmp_path):
     gpt.save(tmp_path, random_model())
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:length])
-    assert "no GPT-2 as it is here" in refusal("--load", tmp_path)
-    path.unlink()
     assert "no GPT-2 as it is here" in refusal("--load", tmp_path)
 
 
@@ -746,38 +668,6 @@ def test_it_trains_evaluates_shows_its_heads_and_writes():
     assert output(*SMALL, "--test") == out
 
 
-def test_the_seed_does_not_change_the_split():
-    args = ["--steps", "0", "--eval-docs", "9", "--samples", "0"]
-    first = output(*args).split("\n")
-    second = output(*args, "--seed", "1").split("\n")
-    assert first[1] != second[1]  # the loss on dev
-    assert [line[:1] for line in first] == [line[:1] for line in second]  # a name of dev
-
-
-def test_a_byte_order_mark_is_no_letter(tmp_path):
-    path = tmp_path / "names"
-    path.write_text("anna\nbea\n" * 9, encoding="utf-8")
-    without = output("--data", path, *SMALL)
-    path.write_text("anna\nbea\n" * 9, encoding="utf-8-sig")
-    assert output("--data", path, *SMALL) == without
-
-
-@pytest.mark.parametrize("data, message", [
-    ("anna\n".encode("utf-16"), "utf-8"),
-    ("Zoë\n".encode("latin-1"), "utf-8"),
-    (bytes(range(256)), "utf-8"),
-    (b"", "0 documents, but 10 are needed"),
-    (b"anna\n\n", "1 documents, but 10 are needed"),
-])
-@pytest.mark.parametrize("option", ["--data", "--ids"])
-def test_data_that_cannot_be_used_is_refused(option, data, message, tmp_path):
-    path = tmp_path / "data"
-    path.write_bytes(data)
-    line = refusal(option, path)
-    assert line.startswith(f"{path}: ")
-    assert message in line
-
-
 def pairs(documents):
     """Return all pairs of a token and the token after it, in order."""
     return [pair for ids in documents for pair in zip(ids, ids[1:])]
@@ -800,17 +690,10 @@ def test_long_documents_are_cut_into_windows_and_a_line_says_so(tmp_path):
     assert output(*args, "--block-size", "9").startswith("step ")
 
 
-@pytest.mark.parametrize("prompt", ["É", "a" * 16])
-def test_a_prompt_is_checked_before_the_training(prompt):
-    status, out, error = run("gpt", "--prompt", prompt)
-    assert (status, out) == (2, "")
-    assert error.startswith("gpt.py: error: ")
-
-
 def test_a_saved_network_writes_and_learns_on(tmp_path):
     output(*SMALL, "--save", tmp_path)
-    for text in output("--load", tmp_path, "--samples", "2", "--prompt", "ma").split():
-        assert text.startswith("ma")
+    texts = output("--load", tmp_path, "--samples", "2", "--prompt", "ma").split()
+    assert [text[:2] for text in texts] == ["ma", "ma"]
     first = output("--load", tmp_path, *SMALL).split("\n")[0]
     assert float(first.split()[3]) < 3.2  # the loss of a new network is 3.29
 
@@ -831,7 +714,7 @@ def test_ids_are_continued_line_by_line(tmp_path):
     assert process.returncode == 2
 
 
-@pytest.mark.parametrize("text", ["9", "-1", "x", "1.5"])
-def test_what_is_no_known_id_is_refused(text):
+@pytest.mark.parametrize("text", ["9", "-1", "x"])
+def test_an_unknown_id_is_refused(text):
     with pytest.raises(gpt.InputError):
         gpt.ids_of(text, {"vocab_size": 9})

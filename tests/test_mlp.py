@@ -1,6 +1,7 @@
 """mlp.py: gradients by nudging and by hand, layers and networks against PyTorch, the script."""
 import copy
 import doctest
+import itertools
 import math
 import random
 import re
@@ -44,7 +45,6 @@ DOCUMENTS = [[5, 0, 3, 1, 5], [5, 2, 2, 5], [5, 4, 0, 5]]
 #     x = matrix(4, 3, 2)
 
 
-
 def loss_of(model, examples):
     """Return the mean loss of examples in training, as a Tensor."""
     contexts = [context for context, _ in examples]
@@ -74,11 +74,12 @@ def train(model, examples, steps=6, **options):
 
 @exercise("3.1")
 def test_contexts_and_targets():
-    before = copy.deepcopy(DOCUMENTS)
-    assert mlp.examples_of([[0, 5, 6, 0]], 3) == [((0, 0, 0), 5), ((0, 0, 5), 6), ((0, 5, 6), 0)]
-    assert mlp.examples_of(DOCUMENTS, 1)[3:] == [
-        ((1,), 5), ((5,), 2), ((2,), 2), ((2,), 5), ((5,), 4), ((4,), 0), ((0,), 5)]
-    assert DOCUMENTS == before
+    documents = [[0, 5, 6, 0], [0, 7, 0]]
+    assert mlp.examples_of(documents, 3) == [
+        ((0, 0, 0), 5), ((0, 0, 5), 6), ((0, 5, 6), 0), ((0, 0, 0), 7), ((0, 0, 7), 0)]
+    assert mlp.examples_of(documents, 1) == [
+        ((0,), 5), ((5,), 6), ((6,), 0), ((0,), 7), ((7,), 0)]
+    assert documents == [[0, 5, 6, 0], [0, 7, 0]]
 
 
 # --- layers ---
@@ -103,35 +104,22 @@ def test_gradient_of_flatten_consecutive():
 
 @exercise("3.2")
 @pytest.mark.parametrize("n, n_in, n_out", [(2, 3, 4), (4, 2, 5), (1, 1, 1)])
-@pytest.mark.parametrize("has_bias", [True, False])
-def test_gradients_of_the_linear_layer(n, n_in, n_out, has_bias):
+def test_gradients_of_the_linear_layer(n, n_in, n_out):
     x = Tensor(sines(n, n_in))
     weight = Tensor(sines(n_out, n_in, row_step=1.5))
-    tensors = {"x": x, "weight": weight}
-    bias = None
-    if has_bias:
-        bias = Tensor(sines(1, n_out)[0])
-        tensors["bias"] = bias
-
-    def loss():
-        return weighed(mlp.linear(x, weight, bias))
-    gradcheck.check(loss, tensors)
+    bias = Tensor(sines(1, n_out)[0])
+    without_bias = {"x": x, "weight": weight}
+    gradcheck.check(lambda: weighed(mlp.linear(x, weight)), without_bias)
+    gradcheck.check(lambda: weighed(mlp.linear(x, weight, bias)), without_bias | {"bias": bias})
 
 
-# w = sines(0, 2, 3); b = sines(1, 2); out = F.linear(x, w, b)
-# (out * matrix(4, 2, 3)).sum().backward(); out[1], x.grad[1], w.grad[1], b.grad
 @exercise("3.2")
-def test_the_linear_layer_is_pytorchs():
-    x = Tensor(sines(4, 3))
-    weight = Tensor([[0.0] * 3, [0.0] * 3])
-    bias = Tensor([0.0] * 2)
-    fill_with_sines({"weight": weight, "bias": bias})
-    out = mlp.linear(x, weight, bias)
-    weighed(out).backward()
-    assert close(out.data[1], [0.28585491931, 0.495216937267])
-    assert close(x.grad[1], [-0.053399987119, 0.345749204531, 0.427018172039])
-    assert close(weight.grad[1], [-1.033359729163, -0.386141532878, 0.616093407952])
-    assert close(bias.grad, [0.273822995103, 0.197633977329])
+def test_a_linear_layer_by_hand():
+    x = Tensor([[1.0, 2.0], [0.0, 1.0]])
+    weight = Tensor([[3.0, 4.0], [5.0, 6.0], [0.0, 7.0]])
+    bias = Tensor([0.5, 0.0, -1.0])
+    assert mlp.linear(x, weight).data == [[11, 17, 14], [4, 6, 7]]
+    assert mlp.linear(x, weight, bias).data == [[11.5, 17, 13], [4.5, 6, 6]]
 
 
 @exercise("3.3")
@@ -151,46 +139,26 @@ def test_relu_and_its_gradient():
         return weighed(mlp.relu(x))
     gradcheck.check(loss, {"x": x})
     assert mlp.relu(x).data == [[0.0, 0.0, 0.1], [0.25, 1.0, 20.0]]
-    zero = Tensor([[0.0]])
-    weighed(mlp.relu(zero), [[1.0]]).backward()
-    assert zero.grad == [[0.0]]
-
-
-def test_layers_do_not_share_rows_with_their_inputs():
-    weight = Tensor(sines(3, 2))
-    before = copy.deepcopy(weight.data)
-    x = mlp.embedding(weight, [0, 0])
-    x.data[0][0] = 7.0
-    mlp.flatten_consecutive(x, 2).data[0][0] = 7.0
-    assert weight.data == before
-    assert x.data[1] == before[0]
 
 
 # --- loss ---
 
 @exercise("3.4")
 @pytest.mark.parametrize("targets", [[2], [2, 0, 2]])
-def test_gradient_of_cross_entropy(targets):
+@pytest.mark.parametrize("factor", [1, 3])
+def test_gradient_of_cross_entropy_alone_and_inside_a_larger_loss(factor, targets):
     logits = Tensor(sines(len(targets), 4))
 
     def loss():
-        return mlp.cross_entropy(logits, targets)
+        inside = mlp.cross_entropy(logits, targets)
+        return Tensor(factor * inside.data, [inside], lambda grad: [factor * grad])
     gradcheck.check(loss, {"logits": logits})
 
 
-@exercise("3.4")
-def test_gradient_of_cross_entropy_inside_a_larger_loss():
-    logits = Tensor(sines(2, 4))
-
-    def loss():
-        first = mlp.cross_entropy(logits, [2, 0])
-        return first + mlp.cross_entropy(logits, [1, 3]) + first
-    gradcheck.check(loss, {"logits": logits})
-
-    def tripled():
-        inside = mlp.cross_entropy(logits, [2, 0])
-        return Tensor(3 * inside.data, [inside], lambda grad: [3 * grad])
-    gradcheck.check(tripled, {"logits": logits})
+def test_gradients_of_a_sum_whose_parts_are_shared():
+    a = Tensor(sines(3, 2))
+    b = Tensor(sines(3, 2, row_step=0.7))
+    gradcheck.check(lambda: weighed(a + b + a), {"a": a, "b": b})
 
 
 @exercise("3.4")
@@ -219,11 +187,10 @@ def test_gradient_of_normed_rows(n_rows, n_columns):
 
 
 def test_normed_rows_have_mean_0_and_variance_1():
-    rows = [[1.0, 2.0, 6.0], [-20.0, 0.0, 50.0]]
-    normed, stds = mlp.normalize(rows)
-    for row, given, std in zip(normed, rows, stds):
+    normed, stds = mlp.normalize([[1.0, 3.0], [-20.0, 0.0, 50.0]])
+    for row in normed:
         assert mlp.mean_and_variance(row) == pytest.approx((0.0, 1.0), abs=1e-5)
-        assert std == pytest.approx(math.sqrt(mlp.mean_and_variance(given)[1]), abs=1e-5)
+    assert stds[0] == pytest.approx(1.0, abs=1e-5)
     assert mlp.normalize([[3.0, 3.0]])[0] == [[0.0, 0.0]]
 
 
@@ -353,21 +320,17 @@ def test_only_training_changes_the_running_statistics():
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
 def test_gradient_of_every_parameter(norm, activation, n_layer):
     model = build(norm=norm, activation=activation, n_layer=n_layer)
-    n_in_each_layer = 8  # of the norm
-    if norm == "none":
-        n_in_each_layer = 4  # biases
-    n_numbers = 12 + 24 + 16 * (n_layer - 1) + n_in_each_layer * n_layer + 24 + 6
     rng = random.Random(1)
     for p in model.params.values():
         p.data = random_data(rng, p.shape)
 
     def loss():
         return loss_of(model, EXAMPLES)
-    assert gradcheck.check(loss, model.params) == n_numbers
+    gradcheck.check(loss, model.params)
 
     def loss_outside_of_training():
         return mlp.cross_entropy(model(CONTEXTS), TARGETS)
-    assert gradcheck.check(loss_outside_of_training, model.params) == n_numbers
+    gradcheck.check(loss_outside_of_training, model.params)
 
 
 # def network(norm, n_layer):
@@ -442,20 +405,11 @@ def test_training_is_pytorchs():
     assert mlp.evaluate(model, examples) == pytest.approx(1.6742388038359564, abs=1e-9)
 
 
-def test_evaluation_is_the_mean_over_all_examples():
-    model = build()
-    examples = mlp.examples_of(DOCUMENTS * 2 + [[5, 0, 4, 5]], 3)
-    train(model, examples)
-    total = 0.0
-    for context, target in examples:
-        total += mlp.cross_entropy(model([context]), [target]).data
-    assert mlp.evaluate(model, examples) == pytest.approx(total / len(examples), abs=1e-12)
-
-
 def test_evaluation_of_more_contexts_than_go_through_the_network_at_once():
     model = build(vocab_size=20, block_size=2)
     examples = [((i % 20, i // 20), i % 7) for i in range(400)]
     examples += examples[:50]
+    train(model, examples)
     contexts = [context for context, _ in examples]
     targets = [target for _, target in examples]
     expected = mlp.cross_entropy(model(contexts), targets).data
@@ -473,8 +427,6 @@ def test_a_parameter_without_a_gradient_is_named():
 def test_what_does_not_fit_is_refused():
     x = Tensor([[1.0, 2.0]])
     three = Tensor([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError):
-        mlp.add([1.0], [1.0, 2.0])
     with pytest.raises(ValueError, match="linear"):
         mlp.linear(x, Tensor([[1.0]]))
     with pytest.raises(ValueError, match="embedding"):
@@ -487,8 +439,6 @@ def test_what_does_not_fit_is_refused():
         mlp.batch_norm(x, three, three, mlp.RunningStatistics(2), True)
     with pytest.raises(ValueError, match="targets"):
         mlp.cross_entropy(x, [2])
-    with pytest.raises(ValueError, match="starts from a number"):
-        x.backward()
 
 
 # --- first weights ---
@@ -526,7 +476,7 @@ def test_a_new_network_holds_all_tokens_for_equally_likely(norm):
     assert mlp.rms(weights) == pytest.approx(1.0, abs=0.05)
 
 
-def test_parts_of_a_network():
+def test_a_norm_takes_the_place_of_the_bias():
     plain = mlp.build(CONFIG | {"norm": "none", "init": "naive"}, 1).params
     normed = mlp.build(CONFIG | {"init": "naive"}, 1).params
     assert list(plain) == [
@@ -534,7 +484,6 @@ def test_parts_of_a_network():
     assert plain.keys() - normed.keys() == {"hidden.0.bias"}
     assert normed["norm.0.weight"].data == [1.0] * 4
     assert normed["norm.0.bias"].data == [0.0] * 4
-    assert normed["output.weight"].data == plain["output.weight"].data
     smaller = [[0.3 * w for w in row] for row in plain["embedding.weight"].data]
     assert normed["embedding.weight"].data == smaller
 
@@ -565,11 +514,6 @@ def test_training_by_hand_is_the_same_training():
 
 # --- diagnostics and learning rates ---
 
-def test_rms():
-    assert mlp.rms([[3.0, 4.0], [0.0, 0.0]]) == 2.5
-    assert mlp.rms([-2.0]) == 2.0
-
-
 def test_the_share_that_is_stuck():
     rows = [[0.98, -0.99, 0.95, 0.0], [0.1, 0.2, 0.0, 0.0]]
     assert mlp.stuck_share(rows, "tanh") == 2 / 8
@@ -581,8 +525,7 @@ def test_diagnose_prints_each_layer(capsys):
     model = build(n_layer=2)
     mlp.diagnose(model, EXAMPLES, 0.5)
     first, _, *lines = capsys.readouterr().out.strip().split("\n")
-    loss = mlp.backpropagate(model, EXAMPLES)
-    assert first == f"loss {loss:.4f}"
+    assert first == f"loss {mlp.backpropagate(model, EXAMPLES):.4f}"
     assert len(lines) == 4
     for line in lines:
         layer, size, *stuck, grad_size, step = line.split()
@@ -593,6 +536,7 @@ def test_diagnose_prints_each_layer(capsys):
         assert step == f"{0.5 * mlp.rms(weight.grad) / mlp.rms(weight.data):.4f}"
         if layer.startswith("hidden"):
             assert stuck == [f"{mlp.stuck_share(out.data, 'tanh'):.1%}"]
+    assert mlp.rms([[3.0, 4.0], [0.0, 0.0]]) == 2.5
 
 
 def test_the_finder_tries_rates_in_one_run(capsys):
@@ -601,37 +545,31 @@ def test_the_finder_tries_rates_in_one_run(capsys):
     out = capsys.readouterr().out
     found = re.findall(r"lr +(\S+)  loss (\S+)\n", out)
     rates = [rate for rate, _ in found]
-    losses = [float(loss) for _, loss in found]
     assert rates[:3] == ["0.0010", "0.0013", "0.0016"]
-    best = rates[losses.index(min(losses))]
-    assert out.endswith(f"the loss was lowest at lr {best}\n")
     model = build()
     rng = random.Random(5)
     first = mlp.backpropagate(model, rng.choices(examples, k=4))
     mlp.descend(model.params, 0.001)
     second = mlp.backpropagate(model, rng.choices(examples, k=4))
-    assert losses[0] == pytest.approx((first + second) / 2, abs=1e-4)
+    assert float(found[0][1]) == pytest.approx((first + second) / 2, abs=1e-4)
 
 
-def test_the_finder_goes_up_to_10(monkeypatch, capsys):
-    monkeypatch.setattr(mlp, "backpropagate", lambda model, examples: 1.0)
-    monkeypatch.setattr(mlp, "descend", lambda params, lr: None)
-    mlp.find_lr(build(), EXAMPLES, 4, 5)
-    *_, last, _ = capsys.readouterr().out.strip().split("\n")
-    assert last == "lr  10.0000  loss 1.0000"
-
-
-@pytest.mark.parametrize("loss_after", [50.0, math.nan, math.inf])
-def test_the_finder_ends_well_when_the_loss_explodes(loss_after, monkeypatch, capsys):
-    losses = [3.0, 2.0, 1.9, 2.1, loss_after]
+@pytest.mark.parametrize("loss_after, end", [
+    (2.2, "lr  10.0000  loss 2.2000"),
+    (50.0, "the loss explodes"),
+    (math.nan, "the loss explodes"),
+    (math.inf, "the loss explodes"),
+])
+def test_the_finder_ends_at_10_or_when_the_loss_explodes(loss_after, end, monkeypatch, capsys):
+    losses = itertools.chain([3.0, 2.0, 1.9, 2.1], itertools.repeat(loss_after))
 
     def backpropagate(model, examples):
-        return losses.pop(0)
+        return next(losses)
     monkeypatch.setattr(mlp, "backpropagate", backpropagate)
     monkeypatch.setattr(mlp, "descend", lambda params, lr: None)
     mlp.find_lr(build(), EXAMPLES, 4, 5, steps_per_rate=1)
     out = capsys.readouterr().out
-    assert out.endswith("the loss explodes\nthe loss was lowest at lr 0.0016\n")
+    assert out.endswith(f"{end}\nthe loss was lowest at lr 0.0016\n")
 
 
 # --- samples ---
