@@ -124,14 +124,6 @@ def test_gradients_of_attend():
     check_gradients(one_row, (3,), (4, 3), (4, 2))
 
 
-@pytest.mark.parametrize("positions", [[0], [0, 1, 2, 3], [0, 1, 0, 0, 1, 2]])
-@pytest.mark.parametrize("n_head", [1, 2, 4])
-def test_gradient_of_attention(n_head, positions):
-    def all_heads(qkv):
-        return gpt.attention(qkv, n_head, positions, {})
-    check_gradients(all_heads, (len(positions), 12))
-
-
 def test_gradients_of_all_parameters():
     model = random_model()
 
@@ -236,55 +228,6 @@ def test_a_block_is_gpt2s():
     assert_close(out.data[2], [
         -0.6980954410526683, -3.3666081535010948, -2.796667484087951, 1.1268898471747348,
         2.8088737478957206, 1.2591618507204265, 0.41770300911820657, 0.3027559365929229])
-
-
-# ids = torch.tensor([0, 3, 5, 1, 6, 2])
-# torch.nn.functional.cross_entropy(model(ids[None, :-1]).logits[0], ids[1:]).backward()
-# for name, p in sorted(model.transformer.named_parameters()):
-#     g = turned(name, p.grad).flatten()
-#     print(name, (g * torch.cos(torch.arange(g.numel()))).sum())
-GRADIENTS = {
-    "h.0.attn.c_attn.bias": -0.059562510741630506,
-    "h.0.attn.c_attn.weight": 0.06800232169500883,
-    "h.0.attn.c_proj.bias": -0.015523543718611962,
-    "h.0.attn.c_proj.weight": -0.09913511262935792,
-    "h.0.ln_1.bias": 0.006501508530934041,
-    "h.0.ln_1.weight": -0.005762646945733115,
-    "h.0.ln_2.bias": 0.08468215402072826,
-    "h.0.ln_2.weight": 0.014057343332768304,
-    "h.0.mlp.c_fc.bias": -0.24513060535893405,
-    "h.0.mlp.c_fc.weight": -0.10475525573333039,
-    "h.0.mlp.c_proj.bias": -0.00955833133835389,
-    "h.0.mlp.c_proj.weight": 0.029130107804968053,
-    "h.1.attn.c_attn.bias": 0.00806958302435365,
-    "h.1.attn.c_attn.weight": -0.0559959684100514,
-    "h.1.attn.c_proj.bias": -0.041124716993845706,
-    "h.1.attn.c_proj.weight": -0.02726151067031351,
-    "h.1.ln_1.bias": 0.02171056547612934,
-    "h.1.ln_1.weight": -0.003353351345795421,
-    "h.1.ln_2.bias": 0.10452788749053918,
-    "h.1.ln_2.weight": -0.057074201376123984,
-    "h.1.mlp.c_fc.bias": 0.49062152284060134,
-    "h.1.mlp.c_fc.weight": 0.27393154242207524,
-    "h.1.mlp.c_proj.bias": -0.10274995719786345,
-    "h.1.mlp.c_proj.weight": 0.27529500281781427,
-    "ln_f.bias": -0.3842876054466915,
-    "ln_f.weight": -0.26040096845002636,
-    "wpe.weight": 0.044052807284919976,
-    "wte.weight": -2.518771207224986,
-}
-
-
-def test_loss_and_all_gradients_are_gpt2s():
-    model = sine_model()
-    loss = gpt.loss_of(model, [[0, 3, 5, 1, 6, 2]])
-    assert_close(loss.data, 2.4331359168375117)
-    loss.backward()
-    assert sorted(model.params) == sorted(GRADIENTS)
-    for name, expected in GRADIENTS.items():
-        grads = numbers_in(model.params[name].grad)
-        total = sum([g * math.cos(i) for i, g in enumerate(grads)])
-        assert_close(total, expected)
 
 
 @exercise("5.8")

@@ -115,30 +115,6 @@ def test_where_a_derivative_needs_care():
     assert math.isnan(nan.relu().data)
 
 
-def test_an_expression_of_the_package_micrograd():
-    """One of its own tests; the expected numbers are PyTorch's, in float64:
-
-    a = torch.tensor(-4.0, dtype=torch.float64, requires_grad=True); b = ... 2.0 ...
-    c = ... (as below); g.backward(); print(g.item(), a.grad.item(), b.grad.item())
-    """
-    a = Value(-4.0)
-    b = Value(2.0)
-    c = a + b
-    d = a * b + b ** 3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    e = c - d
-    f = e ** 2
-    g = f / 2.0
-    g += 10.0 / f
-    g.backward()
-    assert g.data == pytest.approx(24.70408163265306, rel=1e-12)
-    assert a.grad == pytest.approx(138.83381924198252, rel=1e-12)
-    assert b.grad == pytest.approx(645.5772594752186, rel=1e-12)
-
-
 @pytest.mark.parametrize("f, error", [
     (lambda: Value(0.0).log(), ValueError),
     (lambda: Value(-2.0) ** 0.5, ValueError),
@@ -384,16 +360,6 @@ def test_the_map_shows_the_scores_and_the_points(capsys):
     micrograd.draw_map(score_is_the_smaller_one, points, width=4, height=2)
     # the middles of the cells are at x = -1, 0, 1, 2 and at y = -0.375, 0.875
     assert capsys.readouterr().out == "● ░░\n   o\n"
-
-
-def test_a_drawing_shows_a_value_above_its_parents(capsys):
-    a = Value(2.0, label="a")
-    out = a * a
-    out.backward()
-    micrograd.draw_graph(out)
-    lines = capsys.readouterr().out.split("\n")
-    assert lines[0] == "*                     data  4.0000  grad  1.0000"
-    assert lines[1] == lines[2] == "    a                 data  2.0000  grad  4.0000"
 
 
 # --- the script ---
