@@ -31,7 +31,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
-from itertools import count, pairwise
+from itertools import accumulate, count, pairwise
 from pathlib import Path
 
 # %% 1. Bytes, and merging one pair
@@ -295,9 +295,8 @@ def pieces_of(text, pattern):
     return split_by(pattern, text)
 
 
-# split_by() does what re.split() does. But Python's re does not know \p{L}, and how
-# split_by() gets along without it has nothing to do with tokens. So this function stands
-# in section 8.
+# split_by() applies the pattern. It is in section 8, because Python's re does not know
+# \p{L}. (So run the whole file before you run this cell by itself.)
 
 # %% 5. The tokenizer
 # This section puts the parts together in a class. Three things are new.
@@ -432,9 +431,7 @@ class Tokenizer:
             part = decoder.decode(self.tokens[i])
             if part:
                 yield part
-        rest = decoder.decode(b"", final=True)
-        if rest:
-            yield rest
+        yield from decoder.decode(b"", final=True)  # one character or none
 
 
 # %% 6. What tokens do to a model
@@ -547,9 +544,11 @@ def show_effects(tokenizer):
 #     x  a  b  y      one less of (x, a), (a, b) and (b, y)
 #     x   ab   y      one more of (x, ab) and (ab, y)
 #
-# Third, a heap finds the most frequent pair without a search. It holds an item
-# (-count, pair) for each pair, so that the most frequent pair has the smallest item,
-# and of several such pairs the smallest. Here is the heap of a a a b d a a a b a c:
+# Third, the most frequent pair need not be searched for. A heap is a list in such an
+# order that its smallest item is always at the front: heap[k] is never larger than
+# heap[2 * k + 1] and heap[2 * k + 2], which are drawn below it. We put (-count, pair)
+# on a heap, so that the most frequent pair comes first, and of several the smallest.
+# These are the pairs of a a a b d a a a b a c:
 #
 #                  (-4, (a, a))
 #                 /            \
@@ -557,23 +556,14 @@ def show_effects(tokenizer):
 #           /        \            /
 #     (-1, (d, a)) (-1, (b, a)) (-1, (b, d))
 #
-# There is a single rule: no item is larger than the two items below it. So the smallest
-# item of all is at the top. To take it away, heappop() moves the last item of the last
-# row to the top. If one of the two items below is smaller, it changes places with the
-# smaller one, and so on, until the rule holds again. So the item moves down a single
-# path, with one exchange per row, and a million items make only 20 rows. heappush()
-# adds an item in the last row, and lets it move up in the same way.
+# When the front item is taken, only one item in each row has to move: 20 items out of a
+# million.
 #
-# When a count changes, the item on the heap keeps the old count. We let it be until it
-# comes to the top. In the example, after the merges of (a, a) and (a, b), the text is
-#
-#     aa ab d aa ab a c
-#
-# and (-2, (aa, a)) comes to the top, although (aa, a) does not occur any more. We see
-# that its count is now 0, put (0, (aa, a)) back, and find (-2, (aa, ab)) at the top,
-# which is right. This works because the count of an old pair can only fall: all pairs
-# that a merge makes contain the new token. So an item with an old count comes to the
-# top too early, but never too late.
+# When a count changes, its item on the heap is out of date. The count of an old pair
+# can only fall, because all pairs that a merge makes contain the new token. So an item
+# that is out of date is too far in front, never too far behind. When it comes to the
+# front, we notice that its count is not the present one, and put it back with the
+# present one.
 
 # exercise 6.7 (hard): counts that are corrected
 def merge_and_count(tokens, pair, times, counts):
@@ -628,7 +618,7 @@ def learn(pieces, n_merges):
     pairs = []
     while heap and len(pairs) < n_merges:
         negative_count, best = heappop(heap)
-        if counts[best] != -negative_count:  # an old count
+        if counts[best] != -negative_count:  # out of date
             heappush(heap, (-counts[best], best))
             continue
         if negative_count == 0:
@@ -645,100 +635,82 @@ def learn(pieces, n_merges):
     return pairs
 
 # merge_piece_slowly looks at the whole piece again for each merge. For a word this does
-# no harm. But anybody can send a server a line of a million blanks, and the time grows
-# with the square of the length. So here, too, we remember what we have found: the
-# tokens that neighbours make together, and where these neighbours begin. A heap has the
-# token of the lowest rank at its top. At the beginning of "slower" we have
+# no harm. But anybody can send a server a line of 100,000 letters, and the time grows
+# with the square of the length. A heap helps here as well: it has the token of the
+# lowest rank at its front.
 #
-#     heap = [(256, er), (257, lo)]      where = {er: [4], lo: [1]}
+# To merge two tokens without moving all others, we only note where tokens begin and
+# end. This is "slower", when er and lo have been merged:
 #
-# The piece itself never changes. We only note where its tokens begin and end, so that a
-# merge does not move all tokens behind it. When er and lo have been merged, we have
+#     s   l o   w   e r       end_of   = {0: 1, 1: 3, 3: 4, 4: 6}
+#    0   1     3   4   6      start_of = {1: 0, 3: 1, 4: 3, 6: 4}
 #
-#     s   l o   w   e r       end_of[0] = 1   end_of[1] = 3   end_of[2] = None
-#    0   1     3   4   6      start_of[1] = 0   start_of[3] = 1   start_of[4] = 3
-#
-# where end_of[2] is None because no token begins at 2 any more. A place in the lists of
-# `where` can be out of date: one of the two neighbours may have been merged with
-# another token. Then there is no token at this place, or the next one ends elsewhere.
+# An item (rank, start, end) on the heap says that two neighbours make a token together,
+# which goes from start to end. If one of them has been merged with another token by
+# then, there are no two neighbours with this start and end any more. We skip the item.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
     """Return the same list of tokens as merge_piece_slowly(piece, ranks)."""
     n = len(piece)
-    end_of = [*range(1, n + 1), None]  # end_of[start] is the end of the token there
-    start_of = [None, *range(n)]  # start_of[end] is the start of the token that ends there
+    end_of = {i: i + 1 for i in range(n)}
+    start_of = {i + 1: i for i in range(n)}
     heap = []
-    where = {}  # {token: the places where two neighbours begin that make it}
 
-    def remember(start, end):
+    def push(start, end):
         token = piece[start:end]
-        if token in where:
-            where[token].append(start)
-        elif token in ranks:
-            where[token] = [start]
-            heappush(heap, (ranks[token], token))
+        if token in ranks:
+            heappush(heap, (ranks[token], start, end))
 
     for i in range(n - 1):
-        remember(i, i + 2)
+        push(i, i + 2)
     while heap:
-        rank, token = heappop(heap)
-        starts = sorted(where.pop(token))
-        for k, start in enumerate(starts):
-            if heap and heap[0][0] < rank:
-                where[token] = starts[k:]
-                heappush(heap, (rank, token))
-                break
-            middle = end_of[start]
-            end = start + len(token)
-            if middle is None or end_of[middle] != end:
-                continue  # out of date
-            end_of[start] = end
-            end_of[middle] = None
-            start_of[end] = start
-            if start > 0:
-                remember(start_of[start], end)
-            if end < n:
-                remember(start, end_of[end])
-    return [piece[start:end] for start, end in enumerate(end_of) if end]
+        rank, start, end = heappop(heap)
+        middle = end_of.get(start)
+        if end_of.get(middle) != end:
+            continue  # out of date
+        end_of[start] = end
+        start_of[end] = start
+        del end_of[middle]
+        del start_of[middle]
+        if start in start_of:
+            push(start_of[start], end)
+        if end in end_of:
+            push(start, end_of[end])
+    return [piece[start:end] for start, end in end_of.items()]  # from left to right
 
 
 # %% 8. The patterns for Python's re
-# Python's re does not know \p{L}. We put all letters up to U+FFFF in its place, in
-# brackets, because [aéж] is the set of these three letters. Where \p{L} is in brackets
-# already, we leave ours out.
+# Python's re does not know \p{L}. We put all letters up to U+FFFF in its place, written
+# as ranges, such as A-Z in the set [A-Za-z]. Where \p{L} is not in a set already, we
+# put brackets around it.
 #
-# Some parts of regular expressions mean one thing in Python, and another in the
-# libraries that other tokenizers use. [ in a set is a character or begins a second set.
-# ^ and $ are the ends of the text or of a line. \w contains accents or does not. The
-# same vocabulary would then give other ids, so we refuse patterns with such parts. (In
-# \p{L}++ the second + only saves time. But PyPy gets it wrong, so we refuse it, too.)
+# Some parts of regular expressions mean other things in other libraries, where the same
+# vocabulary would then give other ids. For example, [ in a set is a character or begins
+# a second set, $ is the end of the text or of any line, and \w contains accents or not.
+# A second +, as in \p{L}++, goes wrong in PyPy. We refuse patterns with such parts.
 
-REFUSED = ["^", "$", r"\Z", r"\w", r"\W", r"\b", r"\B", "++", "*+", "?+", "}+"]
 REFUSED_IN_SETS = ["[", "&&", r"\w", r"\W"]
-PARTS = re.compile("|".join([
-    r"\\p\{\w+\}",  # a category, such as \p{L}
-    r"\\.",         # another backslash with its character, such as \s or \[
-    r"[*+?}]\+",    # a second + after a sign of repetition
-    r"&&",
-    r".",           # any other character
-]), re.DOTALL)
-# The categories of Unicode are L for letters, Lu for capital letters, N for numerals ...
-CATEGORIES = [unicodedata.category(chr(code)) for code in range(0x10000)]
+REFUSED = ["$", "++", "*+", "?+", "}+", r"\w", r"\W", r"\b", r"\B"]
 
 
-def characters_of(name):
-    """Return the characters of a category up to U+FFFF, written as in a set of re.
+@lru_cache
+def ranges_of(category):
+    r"""Return the characters of a category, up to U+FFFF, as ranges for a set.
 
-    "L" means all categories that begin with L.
+    "Lu" are the capital letters. "L" are all categories that begin with L, the letters.
+
+    >>> ranges_of("Lu")[:26]
+    '\\u0041-\\u005a\\u00c0-\\u00d6'
     """
-    found = []
-    for code, category in enumerate(CATEGORIES):
-        if category.startswith(name):
-            found.append(chr(code))
-    if not found:
-        raise InputError(f"the category {name} is not known")
-    return re.escape("".join(found))
+    marks = ""  # an x for each character of the category, a space for each other one
+    for code in range(0x10000):
+        found = unicodedata.category(chr(code)).startswith(category)
+        marks += "x" if found else " "
+    if "x" not in marks:
+        raise InputError(f"the category {category} is not known")
+    runs = re.finditer("x+", marks)
+    return "".join([rf"\u{run.start():04x}-\u{run.end() - 1:04x}" for run in runs])
 
 
 @lru_cache
@@ -746,16 +718,16 @@ def compiled(pattern):
     """Return the regular expression (pattern), as Python's re understands it."""
     translated = ""
     in_set = False
-    for part in PARTS.findall(pattern):
-        refused = REFUSED_IN_SETS if in_set else REFUSED
-        if part in refused:
+    # Cut out what matters here. \\. is any other escape, as \[ does not begin a set.
+    for part in re.split(r"(\\p\{\w+\}|\\.|[][$]|&&|[+*?}]\+)", pattern):
+        if part in (REFUSED_IN_SETS if in_set else REFUSED):
             raise InputError(f"{part} in a pattern means other things elsewhere")
         if part == "[":
             in_set = True
         elif part == "]":
             in_set = False
         elif part.startswith(r"\p{"):
-            part = characters_of(part[3:-1])
+            part = ranges_of(part[3:-1])
             if not in_set:
                 part = f"[{part}]"
         translated += part
@@ -775,13 +747,19 @@ def compiled(pattern):
 
 UNUSUAL = re.compile("[\x1c-\x1f\U00010000-\U0010ffff]")
 STAND_INS = {}  # {category: its last character up to U+FFFF}
-for code, category in enumerate(CATEGORIES):
-    STAND_INS[category] = chr(code)
+for code in range(0x10000):
+    STAND_INS[unicodedata.category(chr(code))] = chr(code)
 
 
 def stand_in(match):
     """Return the character that takes the place of the one that was matched."""
     return STAND_INS[unicodedata.category(match[0])]
+
+
+def cut_like(text, pieces):
+    """Return the list of pieces of the text that are as long as the given ones."""
+    ends = accumulate(map(len, pieces))  # accumulate([3, 1, 2]) yields 3, 4, 6
+    return [text[end - len(piece):end] for piece, end in zip(pieces, ends)]
 
 
 def split_by(pattern, text):
@@ -791,14 +769,10 @@ def split_by(pattern, text):
     halves that belong together become one character.
     """
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    simplified = UNUSUAL.sub(stand_in, text)
-    pieces = []
-    start = 0
-    for simple_piece in compiled(pattern).split(simplified):
-        if simple_piece:
-            end = start + len(simple_piece)
-            pieces.append(text[start:end])
-            start = end
+    simple = UNUSUAL.sub(stand_in, text)
+    pieces = [piece for piece in compiled(pattern).split(simple) if piece]
+    if simple != text:
+        pieces = cut_like(text, pieces)
     return pieces
 
 
@@ -809,7 +783,7 @@ def split_by(pattern, text):
 #
 # A tokenizer.json of Hugging Face says everything. Ours have the form of the template
 # below. We add the vocabulary, the merges, the pattern, the special tokens and the
-# normal form.
+# normal form, and read files that differ from the template in nothing that changes ids.
 
 TEMPLATE = """{
     "version": "1.0",
@@ -824,6 +798,10 @@ TEMPLATE = """{
 }"""
 ADDED_TOKEN = """{"special": true, "normalized": false, "single_word": false,
     "lstrip": false, "rstrip": false}"""
+UNSUPPORTED = [  # settings that must be off
+    "dropout", "byte_fallback", "continuing_subword_prefix", "end_of_word_suffix",
+    "lstrip", "rstrip", "single_word", "invert", "add_prefix_space",
+]
 
 # JSON is text, so a token is written as one character for each of its bytes. Latin-1 is
 # the encoding in which byte 65 is character 65, and so on. But some of its characters
@@ -838,9 +816,8 @@ BYTES = dict(zip(count(0x100), unprintable))
 def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json.
 
-    We merge any two neighbours that make a token, but Hugging Face's library merges
-    only the pairs that the file lists: l and ow are not merged if only (lo, w) is
-    there. So we list all pairs that make a token, in the order of the ids.
+    Hugging Face's library ranks pairs, where we rank tokens. So all pairs that make a
+    token are listed, in the order of the ids.
     """
     ranks = tokenizer.ranks
     vocab = {}
@@ -854,46 +831,29 @@ def save(tokenizer, path):
     root = json.loads(TEMPLATE)
     for string, i in tokenizer.special_tokens.items():
         vocab[string] = i
-        added = json.loads(ADDED_TOKEN)
-        added["id"] = i
-        added["content"] = string
-        root["added_tokens"].append(added)
+        root["added_tokens"].append(
+            {"id": i, "content": string} | json.loads(ADDED_TOKEN)
+        )
     if tokenizer.normal_form:
         root["normalizer"] = {"type": tokenizer.normal_form}
     split = root["pre_tokenizer"]["pretokenizers"][0]
-    split["pattern"]["Regex"] = tokenizer.pattern
-    root["model"]["vocab"] = vocab
-    root["model"]["merges"] = merges
+    split["pattern"] = {"Regex": tokenizer.pattern}
+    root["model"] |= {"vocab": vocab, "merges": merges}
     part = Path(f"{path}.part")  # an unfinished file never has the final name
     part.write_text(json.dumps(root), encoding="utf-8")
     part.replace(path)
-
-# A tokenizer.json of another model can use settings that we do not have. They would
-# change the ids of a text without a word, so we refuse such a file.
-
-UNSUPPORTED = [  # settings that must be off
-    "dropout",  # leave out merges at random
-    "byte_fallback",  # write bytes as <0x41>
-    "continuing_subword_prefix", "end_of_word_suffix",  # add marks to the tokens
-    "add_prefix_space",  # put a space in front of the text
-    "invert",  # match what is between the pieces
-    "lstrip", "rstrip", "single_word",  # special tokens with or without spaces around
-]
-NORMAL_FORMS = [None, "NFC", "NFD", "NFKC", "NFKD"]
 
 
 def ranks_in(model, special_tokens):
     """Return the dict {token: id} of a model, without the special tokens."""
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
     made = []  # the ids of the tokens that merges make
-    for pair in model["merges"]:
-        if isinstance(pair, str):  # "a b" in older files, ["a", "b"] in newer ones
-            pair = pair.split(" ")
-        made.append(ids["".join(pair)])
-    if made != sorted(made):  # the library takes the first merge, we take the lowest id
+    for pair in model["merges"]:  # "a b" or ["a", "b"]
+        made.append(ids["".join(pair).replace(" ", "")])
+    if made != sorted(made):
         raise InputError("the merges are not in the order of the ids")
     if len(ids) > 256 + len(set(made)) and not model.get("ignore_merges"):
-        raise InputError("not all tokens are made by merges")  # it would not use them
+        raise InputError("not all tokens are made by merges")
     return {name.translate(BYTES).encode("latin-1"): i for name, i in ids.items()}
 
 
@@ -902,27 +862,24 @@ def from_json(root):
     model = root["model"]
     added_tokens = root["added_tokens"]
     steps = root["pre_tokenizer"].get("pretokenizers", [root["pre_tokenizer"]])
+    form = (root.get("normalizer") or {}).get("type")
     for part in [model, *steps, *added_tokens]:
         for setting in UNSUPPORTED:
             if part.get(setting):
-                raise InputError(f"the setting {setting} is on")
-    if model.get("type", "BPE") != "BPE":
-        raise InputError(f"the model is {model['type']}, not BPE")
-    normalizer = root.get("normalizer") or {}
-    normal_form = normalizer.get("type")
-    if normal_form not in NORMAL_FORMS:  # for example, Lowercase
-        raise InputError(f"the normalizer is {normal_form}")
+                raise InputError(setting)
+    for kind in [model.get("type"), form]:
+        if kind not in (None, "BPE", "NFC", "NFD", "NFKC", "NFKD"):
+            raise InputError(kind)
     kinds = [step.get("behavior", step["type"]) for step in steps]
-    use_regex = steps[-1].get("use_regex", True)  # it means GPT-2's pattern
-    if kinds == ["ByteLevel"] and use_regex:
+    kinds.append(steps[-1].get("use_regex", True))
+    if kinds == ["ByteLevel", True]:
         pattern = GPT2_PATTERN
-    elif kinds == ["Isolated", "ByteLevel"] and not use_regex:
+    elif kinds == ["Isolated", "ByteLevel", False]:
         pattern = steps[0]["pattern"]["Regex"]
     else:
-        raise InputError(f"the pre_tokenizer is {kinds} with use_regex {use_regex}")
+        raise InputError(f"pre_tokenizer {steps}")
     special_tokens = {added["content"]: added["id"] for added in added_tokens}
-    ranks = ranks_in(model, special_tokens)
-    return Tokenizer(ranks, pattern, special_tokens, normal_form)
+    return Tokenizer(ranks_in(model, special_tokens), pattern, special_tokens, form)
 
 
 def from_tiktoken(data):
@@ -932,18 +889,6 @@ def from_tiktoken(data):
         token, rank = line.split()
         ranks[base64.b64decode(token, validate=True)] = int(rank)
     return Tokenizer(ranks, None)
-
-
-def check_ids(tokenizer):
-    """Raise InputError if a token has no id of its own, or a byte is missing."""
-    for i in tokenizer.tokens:
-        if type(i) is not int or i < 0:
-            raise InputError(f"{i} is no id")
-    if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
-        raise InputError("two tokens have the same id")
-    for token in single_bytes(range(256)):
-        if token not in tokenizer.ranks:
-            raise InputError(f"the byte {token} has no id")
 
 
 def load(path, pattern=None):
@@ -958,14 +903,19 @@ def load(path, pattern=None):
             tokenizer = from_json(json.loads(data))
         else:
             tokenizer = from_tiktoken(data)
-        check_ids(tokenizer)
+        n_tokens = len(tokenizer.ranks) + len(tokenizer.special_tokens)
+        # chr() refuses ids that are negative or no whole numbers.
+        if len(set(map(chr, tokenizer.tokens))) < n_tokens:
+            raise InputError("two tokens have the same id")
+        if not tokenizer.ranks.keys() >= set(single_bytes(range(256))):
+            raise InputError("a byte has no id")
     except Exception as error:  # in a damaged file anything can go wrong
         raise InputError(f"{path} cannot be used here: {error!r:.200}") from error
     tokenizer.pattern = pattern or tokenizer.pattern
     if not tokenizer.pattern:
         raise InputError(f"{path} does not say which pattern it needs: add --pattern "
                          "with gpt2, gpt4 or a regular expression")
-    compiled(tokenizer.pattern)  # raises InputError for a pattern that is refused
+    compiled(tokenizer.pattern)
     return tokenizer
 
 
@@ -979,11 +929,10 @@ SOURCES = [
 def read_lines(paths):
     """Yield the lines of UTF-8 files. The path - is standard input."""
     for path in paths:
-        source = path
-        if path == "-":
-            source = 0  # the number of standard input
         try:
-            with open(source, encoding="utf-8", newline="\n") as file:
+            with open(
+                0 if path == "-" else path, encoding="utf-8", newline="\n"
+            ) as file:
                 yield from file
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: {error}")
@@ -1015,9 +964,8 @@ def filter_command(args, pattern):
                 raise InputError(f"no id of this vocabulary: {error!s:.60}")
         else:
             result = shown(tokenizer, text)
-        if line.endswith("\n"):  # only the last line of a file may have none
-            result += "\n"
-        print(result, end="", flush=True)
+        # The last line of a file may have no "\n".
+        print(result, end=line[len(text):], flush=True)
 
 
 def main(argv=None):

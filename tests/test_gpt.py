@@ -388,7 +388,6 @@ ONE = [2000, 0, 0, 0]
     (1, 9, 1, HALVES),
     (0.5, None, 1, [1455, 364, 91, 91]),  # 16 : 4 : 1 : 1
     (1, 2, 1, TWO),
-    (1, None, 0.5, ONE),  # it is reached
     (1, None, 0.7, TWO),  # the token that crosses the limit belongs to it
     (1, 3, 0.8, TWO),  # what counts is the share among the 3
     (0.5, None, 0.7, ONE),  # what counts is the share at this temperature
@@ -401,6 +400,12 @@ def test_choose_draws_in_proportion(temperature, top_k, top_p, expected):
     for token, count in zip([2, 3, 0, 1], expected):
         assert drawn.count(token) == pytest.approx(count, abs=90)
         assert (token in drawn) == (count > 0)
+
+
+@exercise("5.9")
+def test_top_p_stops_as_soon_as_it_is_reached():
+    rng = random.Random(0)
+    assert {gpt.choose([0.0, 0.0], rng, 1, None, 0.5) for _ in range(50)} == {0}
 
 
 class Counting:

@@ -54,7 +54,7 @@ MISTAKES = {
     "5.6": ("slice(row - position, row + 1)", "slice(row - position, len(keys))"),
     "5.7": ("m = self.layer_norm(x,", "m = self.layer_norm(a,"),
     "5.8": ("decay = lr * weight_decay if len(p.shape) == 2 else 0.0", "decay = lr * weight_decay"),
-    "5.9": ("total < top_p", "total + probs[n] <= top_p"),
+    "5.9": ("total < top_p", "total <= top_p"),
     "5.10": ("n_seen = len(ids)", "n_seen = 0"),
     "6.1": ("i += 2", "i += 1"),
     "6.2": ("best = min(", "best = max("),
