@@ -236,12 +236,6 @@ def test_contexts_of_any_length_by_hand():
     }
 
 
-@exercise("2.6")
-def test_a_context_that_is_longer_than_the_document():
-    table = bigram.count_ngrams(DOCUMENTS, 5, 4)
-    assert table[3, 3, 3, 0] == [0, 1, 1, 0]
-
-
 def test_after_a_new_context_all_tokens_are_equally_likely():
     table = {(1,): [0, 3]}
     counts = {(1,): [0, 1], (0,): [1, 0]}

@@ -108,11 +108,9 @@ def test_a_function_computes_like_math_and_has_the_right_gradient(method, f, num
 def test_where_a_derivative_needs_care():
     zero = Value(0.0)
     (zero ** 0).backward()
-    assert zero.grad == 0.0
     zero.relu().backward()
     assert zero.grad == 0.0
-    nan = Value(math.nan)
-    assert math.isnan(nan.relu().data)
+    assert math.isnan(Value(math.nan).relu().data)
 
 
 @pytest.mark.parametrize("f, error", [
