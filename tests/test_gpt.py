@@ -281,6 +281,7 @@ def test_the_learning_rate_rises_for_a_twentieth_of_the_steps_and_falls():
 
 
 def test_training_goes_as_with_pytorch():
+    # model = sine_model()
     # params = list(model.parameters())
     # matrices = [p for p in params if p.dim() == 2]
     # lists = [p for p in params if p.dim() == 1]
@@ -616,8 +617,8 @@ def test_a_saved_network_writes_and_learns_on(tmp_path):
     output(*SMALL, "--save", tmp_path)
     texts = output("--load", tmp_path, "--samples", "2", "--prompt", "ma").split()
     assert [text[:2] for text in texts] == ["ma", "ma"]
-    first = output("--load", tmp_path, *SMALL).split("\n")[0]
-    assert float(first.split()[3]) < 3.2  # the loss of a new network is 3.29
+    first_line, _ = output("--load", tmp_path, *SMALL).split("\n", 1)
+    assert float(first_line.split()[3]) < 3.2  # the loss of a new network is 3.29
 
 
 def test_ids_are_continued_line_by_line(tmp_path):

@@ -26,15 +26,13 @@ CONFIG = {
     "init": "kaiming",
     "norm": "batch",
 }
-CONTEXTS = [
-    (5, 5, 5),
-    (5, 5, 0),
-    (5, 0, 3),
-    (0, 3, 1),
-    (3, 1, 5),
+EXAMPLES = [
+    ((5, 5, 5), 0),
+    ((5, 5, 0), 3),
+    ((5, 0, 3), 1),
+    ((0, 3, 1), 5),
+    ((3, 1, 5), 2),
 ]
-TARGETS = [0, 3, 1, 5, 2]
-EXAMPLES = list(zip(CONTEXTS, TARGETS))
 DOCUMENTS = [
     [5, 0, 3, 1, 5],
     [5, 2, 2, 5],
@@ -55,11 +53,11 @@ DOCUMENTS = [
 #     x = matrix(4, 3, 2)
 
 
-def loss_of(model, examples):
-    """Return the mean loss of examples in training, as a Tensor."""
+def loss_of(model, examples, training=True):
+    """Return the mean loss of examples, as a Tensor."""
     contexts = [context for context, _ in examples]
     targets = [target for _, target in examples]
-    return mlp.cross_entropy(model(contexts, training=True), targets)
+    return mlp.cross_entropy(model(contexts, training), targets)
 
 
 def build(**changes):
@@ -322,7 +320,7 @@ def test_gradient_of_every_parameter(norm, activation, n_layer):
     gradcheck.check(loss, model.params)
 
     def loss_outside_of_training():
-        return mlp.cross_entropy(model(CONTEXTS), TARGETS)
+        return loss_of(model, EXAMPLES, training=False)
     gradcheck.check(loss_outside_of_training, model.params)
 
 
@@ -345,7 +343,8 @@ def test_gradient_of_every_parameter(norm, activation, n_layer):
 #         if norm == "layer": x = F.layer_norm(x, (4,), w, b)
 #         x = getattr(torch, activation)(x)
 #     return F.linear(x, p["output.weight"], p["output.bias"])
-# p = network(norm, n_layer); logits = logits_of(p, CONTEXTS, norm, activation, n_layer)
+# contexts = [context for context, _ in EXAMPLES]
+# p = network(norm, n_layer); logits = logits_of(p, contexts, norm, activation, n_layer)
 # F.cross_entropy(logits, torch.tensor([0, 3, 1, 5, 2])), logits[0, :3]
 NETWORKS = [
     ("batch", "tanh", 1, 1.81624407098, [0.95067017196, -0.132161623239, 0.226214863408]),
@@ -388,9 +387,7 @@ def test_evaluation_of_more_contexts_than_go_through_the_network_at_once():
     examples = [((i % 20, i // 20), i % 7) for i in range(400)]
     examples += examples[:50]
     train(model, examples)
-    contexts = [context for context, _ in examples]
-    targets = [target for _, target in examples]
-    expected = mlp.cross_entropy(model(contexts), targets).data
+    expected = loss_of(model, examples, training=False).data
     assert mlp.evaluate(model, examples) == pytest.approx(expected, abs=1e-12)
 
 
