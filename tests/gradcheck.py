@@ -9,9 +9,6 @@ A number is nudged as in micrograd.py, section 1. With a long step the curve ben
 a kink, as relu has at 0. With a short one rounding shows. So a shorter step is tried where a longer
 one does not agree; no step makes a wrong gradient right.
 """
-from functools import partial
-from types import SimpleNamespace
-
 STEPS = (1e-4, 1e-5, 1e-6)
 TOLERANCE = 1e-6  # relative to the gradient
 SMALL = 1e-4  # a smaller gradient may be wrong by TOLERANCE * SMALL: by nudging, 0 can be 1e-11
@@ -89,9 +86,3 @@ def put(tensor, place, number):
         tensor.data = number
     else:
         item(tensor.data, place[:-1])[place[-1]] = number
-
-
-def entries(data):  # only the old tests/test_wavenet.py needs it
-    for place in places_in(data):
-        holder = SimpleNamespace(data=data)
-        yield partial(put, holder, place), item(data, place), place

@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from handout import LESSONS, ROOT, source_of
-from test_shared import REWRITTEN
 
 UNSAFE = {"pickle", "marshal", "shelve", "ctypes", "socket", "urllib", "http"}
 every_lesson = pytest.mark.parametrize("lesson", LESSONS)
@@ -44,9 +43,8 @@ def test_a_lesson_has_a_docstring_numbered_sections_and_short_lines(lesson):
     heads = re.findall(r"^# %% (\d+)\. ", text, re.M)
     assert heads == [str(i) for i in range(1, len(heads) + 1)]
     assert len(re.findall("^# %%", text, re.M)) == len(heads) > 3
-    columns = 88 if lesson in REWRITTEN else 100
     for number, line in enumerate(text.split("\n"), 1):
-        assert len(line) <= columns, f"{lesson}:{number} has {len(line)} columns"
+        assert len(line) <= 88, f"{lesson}:{number} has {len(line)} columns"
         assert line == line.rstrip(), f"{lesson}:{number} ends in blanks"
 
 
