@@ -897,20 +897,13 @@ def normalize_backward(grad, normed, stds):
     return d_rows
 
 
-def normalize_rows(x):
-    """Return a Tensor with the rows of x, normed: (N, n) -> (N, n)."""
-    normed, stds = normalize(x.data)
+def normalize_columns(x):
+    """Return a Tensor with the columns of x, normed: (N, n) -> (N, n)."""
+    normed, stds = normalize(transpose(x.data))  # (n, N)
 
     def backward(grad):
-        return [normalize_backward(grad, normed, stds)]
-    return Tensor(normed, [x], backward)
-
-
-def turn(x):
-    """Return a Tensor whose rows are the columns of x: (n, m) -> (m, n)."""
-    def backward(grad):
-        return [transpose(grad)]
-    return Tensor(transpose(x.data), [x], backward)
+        return [transpose(normalize_backward(transpose(grad), normed, stds))]
+    return Tensor(transpose(normed), [x], backward)
 
 
 # Should all neurons have sums of the same size for ever? The network may do better if
@@ -988,7 +981,7 @@ def batch_norm(x, weight, bias, statistics, training):
     """
     if training:
         statistics.update(x.data)
-        normed = turn(normalize_rows(turn(x)))
+        normed = normalize_columns(x)
     else:
         # (v - mean) / std is v * factor + shift
         factors = [1 / math.sqrt(v + NORM_EPS) for v in statistics.variance]
@@ -998,6 +991,15 @@ def batch_norm(x, weight, bias, statistics, training):
 
 
 # In layer norm no example depends on another, so it needs no statistics.
+
+def normalize_rows(x):
+    """Return a Tensor with the rows of x, normed: (N, n) -> (N, n)."""
+    normed, stds = normalize(x.data)
+
+    def backward(grad):
+        return [normalize_backward(grad, normed, stds)]
+    return Tensor(normed, [x], backward)
+
 
 def layer_norm(x, weight, bias):
     """Return a Tensor with the normed rows of x, times weight, plus bias.

@@ -1,35 +1,47 @@
 """Lets the tests import the lessons; and keeps the score of a handout (see handout.py).
 
-A handout has a list of its exercises in exercises.txt. There, only their tests run, and the last
-lines say which exercises are done. Where there is no such list, nothing of this happens.
+A handout has a list of its exercises in exercises.txt. There, only their tests run. Each mistake
+gets one line, and the last lines say which exercises are done. A test that meets a blank is skipped
+without a word. Where there is no such list, nothing of this happens.
 """
+import contextlib
 import os
+import re
 import signal
 import sys
+import textwrap
 
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 10  # after which a test in a handout is taken for endless
+COLUMNS = 150  # of a mistake's line
 sys.path.insert(0, os.path.dirname(HERE))
-titles, passed = {}, {}  # {"1.3": its title}; {"1.3": [whether each of its tests passed]}
+pytest.register_assert_rewrite("helpers")  # so its asserts say what they compare, too
+
+titles = {}  # {"1.3": the exercise's title}; it is empty outside of a handout
+passed = {}  # {"1.3": [whether each of its tests passed]}
+endless = set()  # the exercises with a test that did not come to an end
+needed = {}  # {"1.3": the numbers of other exercises whose blanks its tests met}
+mistakes = []  # a line for each
 if os.path.exists(os.path.join(HERE, "exercises.txt")):
     with open(os.path.join(HERE, "exercises.txt"), encoding="utf-8") as file:
-        titles = dict(line.strip().split(" ", 1) for line in file)
+        for line in file:
+            number, title = line.strip().split(" ", 1)
+            titles[number] = title
 
 
 def numbers_of(item):
-    """The numbers of the exercises that a test is about."""
+    """Return the numbers of the exercises that a test is about."""
     return {mark.args[0] for mark in item.iter_markers("exercise")}
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "exercise(number): the test is about this exercise")
     if titles:
-        config.option.tbstyle = "line"  # a mistake gets one line
+        config.option.tbstyle = "no"
+        config.option.reportchars = ""
         config.option.continue_on_collection_errors = True
-        if hasattr(config.option, "reportchars"):
-            config.option.reportchars = ""
 
 
 def pytest_collection_modifyitems(items):
@@ -37,34 +49,78 @@ def pytest_collection_modifyitems(items):
         items[:] = [item for item in items if numbers_of(item) & titles.keys()]
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item):
-    """In a handout, stop a test that does not come to an end."""
+@contextlib.contextmanager
+def limited_time(numbers=()):
+    """In a handout, stop what does not come to an end, and note the numbers of its exercises."""
     def stop(*_):
-        pytest.fail(f"not finished after {SECONDS} seconds: an endless loop?", pytrace=False)
+        endless.update(numbers)
+        pytest.fail(f"not finished after {SECONDS} seconds: an endless loop?")
 
-    limited = titles and hasattr(signal, "SIGALRM")
-    if limited:
-        signal.signal(signal.SIGALRM, stop)
-        signal.alarm(SECONDS)
-    yield
-    if limited:
+    if not titles or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
         signal.alarm(0)
 
 
 @pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector):
+    with limited_time():  # a lesson can have an endless loop outside of its functions
+        outcome = yield
+    if titles and isinstance(outcome.exception, SystemExit):  # pytest itself would end, too
+        mistakes.append(f"{collector.name}: the lesson ends while it is imported")
+        outcome.force_result(pytest.CollectReport(collector.nodeid, "failed", "", []))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    numbers = numbers_of(item)
+    if numbers & endless:
+        pytest.skip("another test of this exercise did not come to an end")
+    with limited_time(numbers):
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """In a handout, a test that meets a blank is skipped, without a word; and every result counts."""
-    report = (yield).get_result()
-    if titles and call.when == "call":
-        if call.excinfo and call.excinfo.errisinstance(NotImplementedError):
-            report.outcome, report.longrepr = "skipped", (item.nodeid, 0, str(call.excinfo.value))
-        for number in numbers_of(item):
-            passed.setdefault(number, []).append(report.outcome == "passed")
+    """In a handout, skip a test that meets a blank, and count the results of each exercise."""
+    outcome = yield
+    report = outcome.get_result()
+    if not titles:
+        return
+    numbers = numbers_of(item)
+    if call.excinfo and call.excinfo.errisinstance(NotImplementedError):
+        message = str(call.excinfo.value)
+        report.outcome = "skipped"
+        report.longrepr = (item.nodeid, 0, message)
+        for number in numbers:
+            others = set(re.findall(r"exercise (\d+\.\d+):", message)) - {number}
+            needed.setdefault(number, set()).update(others)
+    if call.when == "call" or not report.passed:
+        for number in numbers:
+            passed.setdefault(number, []).append(report.passed)
+
+
+def pytest_exception_interact(node, call, report):
+    """In a handout, describe a failed test, or a lesson that cannot be imported, in one line."""
+    if not report.failed:
+        return
+    error = call.excinfo.value
+    if isinstance(error, pytest.Collector.CollectError) and error.__cause__:
+        error = error.__cause__
+    kind = type(error).__name__
+    text = str(error) or kind
+    if not isinstance(error, (AssertionError, pytest.fail.Exception)) and text != kind:
+        text = f"{kind}: {text}"
+    mistakes.append(textwrap.shorten(f"{node.name}: {text}", COLUMNS, placeholder=" ..."))
 
 
 def is_done(number):
-    """Whether all tests of an exercise passed, and there were any."""
+    """Return whether all tests of an exercise passed, and there were any."""
     return number in passed and all(passed[number])
 
 
@@ -75,6 +131,14 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter):
+    if not titles:
+        return
+    for line in ["", *mistakes]:
+        terminalreporter.write_line(line)
     for number, title in titles.items():
-        state = "done" if is_done(number) else "not yet"
+        state = "not yet"
+        if is_done(number):
+            state = "done"
+        elif needed.get(number):
+            state = f"not yet: needs {', '.join(sorted(needed[number]))} in the same file"
         terminalreporter.write_line(f"{number:5}{title:50}{state}")

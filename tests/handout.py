@@ -6,9 +6,11 @@
 
 An exercise is a function with a comment such as `# exercise 5.7 (hard; needs 5.3): title` above it.
 In the handout its body is a line that raises NotImplementedError; signature and docstring stay.
+The same function in another lesson is left blank too, so that no solution stands beside its blank.
 """
 import argparse
 import ast
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ("micrograd", "bigram", "mlp", "wavenet", "gpt", "bpe")
+TEST_FILES = ["conftest.py", "gradcheck.py", "helpers.py"]
+TEST_FILES += [f"test_{lesson}.py" for lesson in LESSONS]
 MARK = re.compile(r" *# exercise (\d\.\d+)(?: \((.+)\))?: (.+)")
 
 
@@ -26,59 +30,99 @@ class Exercise(NamedTuple):
     title: str
     lesson: str
     function: str
+    code: str
     first: int
     last: int
 
 
+def source_of(lesson):
+    """Return the source of a lesson."""
+    return (ROOT / f"{lesson}.py").read_text("utf-8")
+
+
+def functions_in(source):
+    """Return the functions and methods in a source, as nodes of its syntax tree."""
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+
+
+def body_of(node):
+    """Return (first, last): the body of a function is the lines after first, up to last."""
+    first = node.body[0].lineno - 1
+    if ast.get_docstring(node):
+        first = node.body[0].end_lineno
+    return first, node.end_lineno
+
+
 def exercises_of(lesson, source):
-    """The exercises in the source of a lesson, in the order of their numbers.
+    """Return the exercises in the source of a lesson, in the order of their numbers.
 
     Raises ValueError for a mark that is not directly above a function.
     """
-    found, marks = [], {}
+    marks = {}
     for at, line in enumerate(source.split("\n"), start=1):
-        if match := MARK.fullmatch(line):
+        match = MARK.fullmatch(line)
+        if match:
             marks[at] = match
-    for node in ast.walk(ast.parse(source)):
-        above = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1 \
-            if isinstance(node, ast.FunctionDef) else None
-        if above in marks:
-            number, note, title = marks.pop(above).groups()
-            first = node.body[0].end_lineno if ast.get_docstring(node) else node.body[0].lineno - 1
-            found.append(Exercise(
-                number, note or "", title, lesson, node.name, first, node.end_lineno))
+    found = []
+    for node in functions_in(source):
+        lines = [node.lineno, *[decorator.lineno for decorator in node.decorator_list]]
+        mark = marks.pop(min(lines) - 1, None)
+        if mark:
+            number, note, title = mark.groups()
+            first, last = body_of(node)
+            code = ast.dump(node)
+            found.append(
+                Exercise(number, note or "", title, lesson, node.name, code, first, last))
     for at in marks:
         raise ValueError(f"{lesson}.py:{at}: this exercise is not directly above a function")
     return sorted(found, key=lambda e: int(e.number.split(".")[1]))
 
 
 def blank(source, exercises):
-    """The source of a lesson without the bodies of these exercises."""
+    """Return the source of a lesson without the bodies of the functions of these exercises.
+
+    A function is one of theirs if its name and its code are the same; comments do not count.
+    """
+    answers = {e.code: e for e in exercises}
+    bodies = []
+    for node in functions_in(source):
+        e = answers.get(ast.dump(node))
+        if e:
+            bodies.append((*body_of(node), e))
     lines = source.split("\n")
-    for e in sorted(exercises, key=lambda e: -e.first):
-        indent = re.match(" *", lines[e.first])[0]
+    for first, last, e in sorted(bodies, reverse=True):
+        indent = re.match(" *", lines[first])[0]
         error = f'NotImplementedError("exercise {e.number}: {e.title}")'
-        lines[e.first:e.last] = [f"{indent}raise {error}"]
+        lines[first:last] = [f"{indent}raise {error}"]
     return "\n".join(lines)
 
 
 def all_exercises():
-    """The exercises of all lessons."""
-    return [e for lesson in LESSONS
-            for e in exercises_of(lesson, (ROOT / f"{lesson}.py").read_text("utf-8"))]
+    """Return the exercises of all lessons."""
+    found = []
+    for lesson in LESSONS:
+        found += exercises_of(lesson, source_of(lesson))
+    return found
 
 
 def write_handout(folder, exercises):
     """Write a handout with these exercises into a new or empty folder."""
-    (folder / "tests").mkdir(parents=True)
-    for name in ("README.md", "names.txt", *(f"{lesson}.py" for lesson in LESSONS)):
-        own = [e for e in exercises if name == f"{e.lesson}.py"]
-        (folder / name).write_text(blank((ROOT / name).read_text("utf-8"), own), "utf-8")
-    for path in (ROOT / "tests").glob("*.py"):
-        if path.name not in ("handout.py", "test_handout.py", "test_layout.py", "test_readme.py"):
-            (folder / "tests" / path.name).write_text(path.read_text("utf-8"), "utf-8")
-    (folder / "tests" / "exercises.txt").write_text(
-        "".join(f"{e.number} {e.title}\n" for e in exercises), "utf-8")
+    tests = folder / "tests"
+    tests.mkdir(parents=True)
+    for lesson in LESSONS:
+        (folder / f"{lesson}.py").write_text(blank(source_of(lesson), exercises), "utf-8")
+    for name in ["README.md", "names.txt", *[f"tests/{name}" for name in TEST_FILES]]:
+        (folder / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    lines = [f"{e.number} {e.title}\n" for e in exercises]
+    (tests / "exercises.txt").write_text("".join(lines), "utf-8")
+
+
+def print_list(exercises):
+    """Print a line for each exercise."""
+    for e in exercises:
+        size = f"{e.last - e.first:3} lines"
+        function = f"{e.lesson}.{e.function}"
+        print(f"{e.number:5}{e.title:50}{function:26}{size}  {e.note}".rstrip())
 
 
 def main(argv=None):
@@ -87,19 +131,21 @@ def main(argv=None):
     parser.add_argument("folder", nargs="?", type=Path, help="a new folder")
     parser.add_argument("numbers", nargs="*", help="such as 1.3 4.2; all, if none is named")
     parser.add_argument("--list", action="store_true", help="list the exercises")
-    args, exercises = parser.parse_args(argv), all_exercises()
+    args = parser.parse_args(argv)
+    exercises = all_exercises()
     if args.list:
-        for e in exercises:
-            size = f"{e.last - e.first:3} lines"
-            print(f"{e.number:5}{e.title:50}{e.lesson}.{e.function:20}{size}  {e.note}")
+        print_list(exercises)
         return
-    if unknown := set(args.numbers) - {e.number for e in exercises}:
+    unknown = set(args.numbers) - {e.number for e in exercises}
+    if unknown:
         parser.error(f"{min(unknown)}: no such exercise")
-    if not args.folder or args.folder.exists() and (
-            not args.folder.is_dir() or any(args.folder.iterdir())):
-        parser.error(f"{args.folder}: name a new or empty folder")
-    exercises = [e for e in exercises if not args.numbers or e.number in args.numbers]
+    if not args.folder:
+        parser.error("name a new or empty folder")
+    if args.numbers:
+        exercises = [e for e in exercises if e.number in args.numbers]
     try:
+        if args.folder.exists() and any(args.folder.iterdir()):
+            parser.error(f"{args.folder}: name a new or empty folder")
         write_handout(args.folder, exercises)
     except OSError as error:
         parser.error(str(error))
@@ -107,4 +153,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough, such as | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,7 +15,7 @@ import pytest
 
 import gpt
 import gradcheck
-from helpers import assert_close, random_data, random_tensor, run, start, weighed
+from helpers import assert_close, numbers_in, random_data, random_tensor, run, start, weighed
 
 exercise = pytest.mark.exercise
 SIZES = {
@@ -68,11 +68,6 @@ def sine_model():
     return gpt.GPT(params, config)
 
 
-def as_list(p):
-    """Return all numbers of a parameter in one list."""
-    return [number for row in gpt.as_rows(p.data) for number in row]
-
-
 def in_rows(numbers, shape):
     """Return a list of numbers as a list, or as a matrix, of this shape."""
     if len(shape) == 1:
@@ -99,23 +94,12 @@ def check_gradients(operation, *shapes):
     gradcheck.check(loss, {f"input {i}": tensor for i, tensor in enumerate(inputs)})
 
 
-def test_gradients_of_a_sum():
-    check_gradients(lambda a, b: a + b, (4, 3), (4, 3))
-    check_gradients(lambda a: a + a, (4, 3))
-
-
 @exercise("5.1")
 @pytest.mark.parametrize("ids", [[0], [4, 0, 3, 0]])
 def test_gradient_of_embedding(ids):
     def look_up(weight):
         return gpt.embedding(weight, ids)
     check_gradients(look_up, (5, 3))
-
-
-@pytest.mark.parametrize("n", [1, 5])
-def test_gradients_of_linear(n):
-    check_gradients(gpt.linear, (n, 4), (3, 4))
-    check_gradients(gpt.linear, (n, 4), (3, 4), (3,))
 
 
 @exercise("5.2")
@@ -138,21 +122,6 @@ def test_gradients_of_attend():
         return gpt.Tensor([mix], [query, keys, values], backward)
     check_gradients(one_row, (3,), (1, 3), (1, 3))
     check_gradients(one_row, (3,), (4, 3), (4, 2))
-
-
-@pytest.mark.parametrize("positions", [[0], [0, 1, 2, 3], [0, 1, 0, 0, 1, 2]])
-@pytest.mark.parametrize("n_head", [1, 2, 4])
-def test_gradient_of_attention(n_head, positions):
-    def all_heads(qkv):
-        return gpt.attention(qkv, n_head, positions, {})
-    check_gradients(all_heads, (len(positions), 12))
-
-
-def test_gradient_of_cross_entropy():
-    def three_times(logits):  # so the gradient that comes to cross_entropy is not 1
-        loss = gpt.cross_entropy(logits, [3, 0, 1, 1, 0])
-        return gpt.Tensor([[3 * loss.data]], [loss], lambda grad: [3 * grad[0][0]])
-    check_gradients(three_times, (5, 4))
 
 
 def test_gradients_of_all_parameters():
@@ -199,14 +168,15 @@ GELU = {
 
 @pytest.mark.parametrize("v", GELU)
 def test_gelu_is_pytorchs(v):
-    out = gpt.gelu(gpt.Tensor([[v]]))
-    assert_close(out.data[0][0], GELU[v][0])
+    out, _ = GELU[v]
+    assert_close(gpt.gelu(gpt.Tensor([[v]])).data, [[out]])
 
 
 @exercise("5.3")
 @pytest.mark.parametrize("v", GELU)
 def test_slope_of_gelu_is_pytorchs(v):
-    assert_close(gpt.gelu_slope(v), GELU[v][1])
+    _, slope = GELU[v]
+    assert_close(gpt.gelu_slope(v), slope)
 
 
 @exercise("5.4")
@@ -224,11 +194,12 @@ def test_each_head_attends_with_columns_of_its_own(head, first):
     rows = random_data(random.Random(4), (3, 12))
     memory = {}
     out = attention(rows, [0, 1, 2], memory)
-    query = rows[2][first:first + 2]
-    keys = [row[first + 4:first + 6] for row in rows]
-    values = [row[first + 8:first + 10] for row in rows]
+    last = first + 2
+    query = rows[2][first:last]
+    keys = [row[first + 4:last + 4] for row in rows]
+    values = [row[first + 8:last + 8] for row in rows]
     mix, weights = gpt.attend(query, keys, values)
-    assert out[2][first:first + 2] == mix
+    assert out[2][first:last] == mix
     assert memory[head] == (keys, values, weights)
 
 
@@ -257,69 +228,6 @@ def test_a_block_is_gpt2s():
     assert_close(out.data[2], [
         -0.6980954410526683, -3.3666081535010948, -2.796667484087951, 1.1268898471747348,
         2.8088737478957206, 1.2591618507204265, 0.41770300911820657, 0.3027559365929229])
-
-
-def test_cross_entropy_of_logits_that_are_too_large_for_exp():
-    logits = gpt.Tensor([[math.log(3), 0.0], [0.0, 1e4]])
-    loss = gpt.cross_entropy(logits, [1, 0])
-    assert_close(loss.data, (math.log(4) + 1e4) / 2)
-
-
-def test_logits_are_gpt2s():
-    # model(torch.tensor([[0, 3, 5, 1, 6, 2]])).logits[0, 5]
-    logits = sine_model()([0, 3, 5, 1, 6, 2])
-    assert_close(logits.data[5], [
-        -2.2390758368193375, -1.2490172521419236, 2.60253994164772, 0.49167795314590274,
-        -2.745618259259078, 0.30729714594958213, 2.6561947690091685])
-
-
-# ids = torch.tensor([0, 3, 5, 1, 6, 2])
-# torch.nn.functional.cross_entropy(model(ids[None, :-1]).logits[0], ids[1:]).backward()
-# for name, p in sorted(model.transformer.named_parameters()):
-#     g = turned(name, p.grad).flatten()
-#     print(name, (g * torch.cos(torch.arange(g.numel()))).sum())
-GRADIENTS = {
-    "h.0.attn.c_attn.bias": -0.059562510741630506,
-    "h.0.attn.c_attn.weight": 0.06800232169500883,
-    "h.0.attn.c_proj.bias": -0.015523543718611962,
-    "h.0.attn.c_proj.weight": -0.09913511262935792,
-    "h.0.ln_1.bias": 0.006501508530934041,
-    "h.0.ln_1.weight": -0.005762646945733115,
-    "h.0.ln_2.bias": 0.08468215402072826,
-    "h.0.ln_2.weight": 0.014057343332768304,
-    "h.0.mlp.c_fc.bias": -0.24513060535893405,
-    "h.0.mlp.c_fc.weight": -0.10475525573333039,
-    "h.0.mlp.c_proj.bias": -0.00955833133835389,
-    "h.0.mlp.c_proj.weight": 0.029130107804968053,
-    "h.1.attn.c_attn.bias": 0.00806958302435365,
-    "h.1.attn.c_attn.weight": -0.0559959684100514,
-    "h.1.attn.c_proj.bias": -0.041124716993845706,
-    "h.1.attn.c_proj.weight": -0.02726151067031351,
-    "h.1.ln_1.bias": 0.02171056547612934,
-    "h.1.ln_1.weight": -0.003353351345795421,
-    "h.1.ln_2.bias": 0.10452788749053918,
-    "h.1.ln_2.weight": -0.057074201376123984,
-    "h.1.mlp.c_fc.bias": 0.49062152284060134,
-    "h.1.mlp.c_fc.weight": 0.27393154242207524,
-    "h.1.mlp.c_proj.bias": -0.10274995719786345,
-    "h.1.mlp.c_proj.weight": 0.27529500281781427,
-    "ln_f.bias": -0.3842876054466915,
-    "ln_f.weight": -0.26040096845002636,
-    "wpe.weight": 0.044052807284919976,
-    "wte.weight": -2.518771207224986,
-}
-
-
-def test_loss_and_all_gradients_are_gpt2s():
-    model = sine_model()
-    loss = gpt.loss_of(model, [[0, 3, 5, 1, 6, 2]])
-    assert_close(loss.data, 2.4331359168375117)
-    loss.backward()
-    assert sorted(model.params) == sorted(GRADIENTS)
-    for name, expected in GRADIENTS.items():
-        grads = sum(gpt.as_rows(model.params[name].grad), [])
-        total = sum([g * math.cos(i) for i, g in enumerate(grads)])
-        assert_close(total, expected)
 
 
 @exercise("5.8")
@@ -373,6 +281,7 @@ def test_the_learning_rate_rises_for_a_twentieth_of_the_steps_and_falls():
 
 
 def test_training_goes_as_with_pytorch():
+    # model = sine_model()
     # params = list(model.parameters())
     # matrices = [p for p in params if p.dim() == 2]
     # lists = [p for p in params if p.dim() == 1]
@@ -416,8 +325,8 @@ def test_training_goes_as_with_pytorch():
 def test_a_fresh_network_takes_all_tokens_for_equally_likely(n_layer, n_embd):
     config = {**SIZES, "vocab_size": 27, "n_layer": n_layer, "n_embd": n_embd}
     model = gpt.GPT(gpt.first_params(config, seed=42), config)
-    loss = gpt.loss_of(model, [[26, 5, 2, 7, 7, 1, 26]])
-    assert loss.data == pytest.approx(math.log(27), abs=0.1)
+    loss = gpt.loss_of(model, [[26, 5, 2, 7, 7, 1, 26]]).data
+    assert loss == pytest.approx(math.log(27), abs=0.1)
 
 
 @pytest.mark.parametrize("name, mean, std", [
@@ -429,13 +338,11 @@ def test_a_fresh_network_takes_all_tokens_for_equally_likely(n_layer, n_embd):
     ("h.1.ln_2.weight", 1, 0),
     ("ln_f.weight", 0.1, 0),
 ])
-def test_first_params(name, mean, std):
+def test_the_first_parameters_have_this_mean_and_standard_deviation(name, mean, std):
     config = {**SIZES, "vocab_size": 50, "n_positions": 50, "n_embd": 49}
-    numbers = as_list(gpt.first_params(config, seed=1)[name])
+    numbers = numbers_in(gpt.first_params(config, seed=1)[name].data)
     assert statistics.mean(numbers) == pytest.approx(mean, abs=0.02)
     assert statistics.pstdev(numbers) == pytest.approx(std, rel=0.06)
-    other = as_list(gpt.first_params(config, seed=2)[name])
-    assert (numbers == other) == (std == 0)
 
 
 @pytest.mark.parametrize("t", range(6))
@@ -447,14 +354,6 @@ def test_a_later_token_changes_no_earlier_logit_not_by_one_bit(t):
     after = model(ids).data
     same = [new == old for new, old in zip(after, before)]
     assert same == [i < t for i in range(6)]
-
-
-def test_the_other_documents_of_a_batch_change_nothing():
-    model = random_model()
-    first = [6, 3, 1, 6]
-    second = [6, 4, 4, 2, 1]
-    both = model(first + second, [4, 5])
-    assert both.data == model(first).data + model(second).data
 
 
 def test_a_loss_is_the_mean_over_all_tokens():
@@ -553,53 +452,16 @@ def test_generate_lets_only_new_tokens_through_the_network():
 
 # --- Loud errors ---
 
-@pytest.mark.parametrize("ids", [[], [-1], [1], [0, 1]])
-def test_embedding_refuses_unknown_ids_and_none(ids):
-    with pytest.raises(ValueError, match="embedding: the ids must be from 0 to 0"):
-        gpt.embedding(gpt.Tensor([[1.0, 2.0]]), ids)
-
-
-@pytest.mark.parametrize("x, n_in, n_out", [
-    ([], 2, 1),
-    ([[1.0, 2.0]], 3, 1),
-    ([[1.0, 2.0]], 2, 3),
-])
-def test_linear_refuses_what_does_not_fit(x, n_in, n_out):
-    weight = gpt.Tensor([[1.0] * n_in])
-    with pytest.raises(ValueError):
-        gpt.linear(gpt.Tensor(x), weight, gpt.Tensor([1.0] * n_out))
-
-
 def test_a_layer_norm_refuses_another_size():
-    weight = gpt.Tensor([1.0, 2.0, 3.0])
+    three = gpt.Tensor([1.0, 2.0, 3.0])
     with pytest.raises(ValueError):
-        gpt.layer_norm(gpt.Tensor([[1.0, 2.0]]), weight, weight)
+        gpt.layer_norm(gpt.Tensor([[1.0, 2.0]]), three, three)
 
 
-@pytest.mark.parametrize("targets", [[2], [-1], [0, 1]])
-def test_cross_entropy_refuses_unknown_and_too_many_targets(targets):
-    with pytest.raises(ValueError):
-        gpt.cross_entropy(gpt.Tensor([[1.0, 2.0]]), targets)
-
-
-@pytest.mark.parametrize("ids, lengths", [
-    ([7], None),
-    ([0] * 7, None),
-    ([0, 1, 2], [1, 1]),
-])
+@pytest.mark.parametrize("ids, lengths", [([7], None), ([0] * 7, None), ([0, 1, 2], [1, 1])])
 def test_a_network_refuses_unknown_ids_and_positions_and_wrong_lengths(ids, lengths):
     with pytest.raises(ValueError):
         random_model()(ids, lengths)
-
-
-@pytest.mark.parametrize("grads", [[[1.0]], [[1.0, 1.0], [1.0, 1.0]], []])
-def test_a_wrong_gradient_names_its_operation(grads):
-    def my_operation(x):
-        def backward(grad):
-            return grads
-        return gpt.Tensor(1.0, [x], backward)
-    with pytest.raises(ValueError, match="my_operation.*backward: gradients "):
-        my_operation(gpt.Tensor([1.0, 2.0])).backward()
 
 
 # --- Files ---
@@ -611,7 +473,7 @@ def test_a_network_is_saved_and_loaded_to_the_last_of_32_bits(tmp_path):
     assert loaded.config == model.config
     assert sorted(tmp_path.rglob("*.part")) == []
     for name, p in model.params.items():
-        assert as_list(loaded.params[name]) == list(array("f", as_list(p)))
+        assert numbers_in(loaded.params[name].data) == list(array("f", numbers_in(p.data)))
     ids = [6, 3, 1]
     assert_close(loaded(ids).data, model(ids).data, 1e-5)
 
@@ -628,19 +490,15 @@ def write_as_transformers_does(folder, model):
     """Write a network with a prefix, a mask, other settings, and linear layers turned."""
     config = {**SIZES, "model_type": "gpt2", "n_inner": None, "attn_pdrop": 0.1}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    mask = {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}
-    header = {"transformer.h.0.attn.bias": mask}
+    header = {"transformer.h.0.attn.bias": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}
     data = b"\1"
     for name, p in model.params.items():
         if ".c_" in name and "weight" in name:
             p = gpt.Tensor(gpt.transpose(p.data))
         begin = len(data)
-        data += array("f", as_list(p)).tobytes()
-        header["transformer." + name] = {
-            "dtype": "F32",
-            "shape": p.shape,
-            "data_offsets": [begin, len(data)],
-        }
+        data += array("f", numbers_in(p.data)).tobytes()
+        offsets = [begin, len(data)]
+        header[f"transformer.{name}"] = {"dtype": "F32", "shape": p.shape, "data_offsets": offsets}
     text = json.dumps(header).encode()
     length = len(text).to_bytes(8, "little")
     (folder / "model.safetensors").write_bytes(length + text + data)
@@ -657,29 +515,21 @@ def test_a_folder_of_transformers_is_loaded(tmp_path):
 
 def refusal(*args):
     """Return the one line with which gpt.main refuses its arguments."""
-    with pytest.raises((gpt.InputError, OSError)) as error:
+    with pytest.raises(gpt.InputError) as error:
         gpt.main([str(arg) for arg in args])
     line = str(error.value)
     assert "\n" not in line
-    assert len(line) < 500
     return line
 
 
 @pytest.mark.parametrize("changes", [
-    {"n_head": 0},
-    {"n_head": 2.0},
     {"n_head": 3},
     {"n_layer": 3},
-    {"n_embd": "4"},
     {"n_positions": 5},
-    {"eos_token_id": 7},
-    {"eos_token_id": None},
     {"characters": 5},
     {"model_type": "llama"},
     {"activation_function": "gelu"},
     {"layer_norm_epsilon": 1e-6},
-    {"scale_attn_weights": False},
-    {"scale_attn_by_inverse_layer_idx": True},
 ])
 def test_a_folder_with_another_config_is_refused(changes, tmp_path):
     gpt.save(tmp_path, random_model())
@@ -691,14 +541,9 @@ def test_a_folder_with_another_config_is_refused(changes, tmp_path):
 @pytest.mark.parametrize("old, new", [
     (b"F32", b"F16"),
     (b"[7, 4]", b"[4, 7]"),
-    (b"[7, 4]", b"[7, 5]"),
-    (b"[0, ", b"[4, "),
     (b"[0, ", b"[-4,"),
     (b"112]", b"1e9]"),
     (b"wte", b"wti"),
-    (b"h.1.", b"h.2."),
-    (b"__metadata__", b"____\xff____"),
-    (b"{", b"["),
 ])
 def test_a_file_with_another_header_is_refused(old, new, tmp_path):
     gpt.save(tmp_path, random_model())
@@ -709,14 +554,15 @@ def test_a_file_with_another_header_is_refused(old, new, tmp_path):
     assert "no GPT-2 as it is here" in refusal("--load", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-@pytest.mark.parametrize("length", [0, 1, 7, 8, 50, -1])
+@pytest.mark.parametrize("name, length", [
+    ("config.json", 50),
+    ("model.safetensors", 7),
+    ("model.safetensors", -1),
+])
 def test_a_folder_that_was_cut_short_is_refused(name, length, tmp_path):
     gpt.save(tmp_path, random_model())
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:length])
-    assert "no GPT-2 as it is here" in refusal("--load", tmp_path)
-    path.unlink()
     assert "no GPT-2 as it is here" in refusal("--load", tmp_path)
 
 
@@ -741,41 +587,8 @@ def test_it_trains_evaluates_shows_its_heads_and_writes():
     rows = heads.split("\n")[1:]
     assert rows[0] == "g  █  █  █  █"
     assert [row[0] for row in rows] == list("gwenael·")
-    assert [len(part) for part in rows[7].split("  ")] == [1, 8, 8, 8, 8]
     assert samples.count("\n") == 4  # after a title and three names
     assert output(*SMALL, "--test") == out
-
-
-def test_the_seed_does_not_change_the_split():
-    args = ["--steps", "0", "--eval-docs", "9", "--samples", "0"]
-    first = output(*args).split("\n")
-    second = output(*args, "--seed", "1").split("\n")
-    assert first[1] != second[1]  # the loss on dev
-    assert [line[:1] for line in first] == [line[:1] for line in second]  # a name of dev
-
-
-def test_a_byte_order_mark_is_no_letter(tmp_path):
-    path = tmp_path / "names"
-    path.write_text("anna\nbea\n" * 9, encoding="utf-8")
-    without = output("--data", path, *SMALL)
-    path.write_text("anna\nbea\n" * 9, encoding="utf-8-sig")
-    assert output("--data", path, *SMALL) == without
-
-
-@pytest.mark.parametrize("data, message", [
-    ("anna\n".encode("utf-16"), "utf-8"),
-    ("Zoë\n".encode("latin-1"), "utf-8"),
-    (bytes(range(256)), "utf-8"),
-    (b"", "0 documents, but 10 are needed"),
-    (b"anna\n\n", "1 documents, but 10 are needed"),
-])
-@pytest.mark.parametrize("option", ["--data", "--ids"])
-def test_data_that_cannot_be_used_is_refused(option, data, message, tmp_path):
-    path = tmp_path / "data"
-    path.write_bytes(data)
-    line = refusal(option, path)
-    assert line.startswith(f"{path}: ")
-    assert message in line
 
 
 def pairs(documents):
@@ -800,19 +613,12 @@ def test_long_documents_are_cut_into_windows_and_a_line_says_so(tmp_path):
     assert output(*args, "--block-size", "9").startswith("step ")
 
 
-@pytest.mark.parametrize("prompt", ["É", "a" * 16])
-def test_a_prompt_is_checked_before_the_training(prompt):
-    status, out, error = run("gpt", "--prompt", prompt)
-    assert (status, out) == (2, "")
-    assert error.startswith("gpt.py: error: ")
-
-
 def test_a_saved_network_writes_and_learns_on(tmp_path):
     output(*SMALL, "--save", tmp_path)
-    for text in output("--load", tmp_path, "--samples", "2", "--prompt", "ma").split():
-        assert text.startswith("ma")
-    first = output("--load", tmp_path, *SMALL).split("\n")[0]
-    assert float(first.split()[3]) < 3.2  # the loss of a new network is 3.29
+    texts = output("--load", tmp_path, "--samples", "2", "--prompt", "ma").split()
+    assert [text[:2] for text in texts] == ["ma", "ma"]
+    first_line, _ = output("--load", tmp_path, *SMALL).split("\n", 1)
+    assert float(first_line.split()[3]) < 3.2  # the loss of a new network is 3.29
 
 
 def test_ids_are_continued_line_by_line(tmp_path):
@@ -831,7 +637,7 @@ def test_ids_are_continued_line_by_line(tmp_path):
     assert process.returncode == 2
 
 
-@pytest.mark.parametrize("text", ["9", "-1", "x", "1.5"])
-def test_what_is_no_known_id_is_refused(text):
+@pytest.mark.parametrize("text", ["9", "-1", "x"])
+def test_an_unknown_id_is_refused(text):
     with pytest.raises(gpt.InputError):
         gpt.ids_of(text, {"vocab_size": 9})

@@ -2,25 +2,20 @@
 import doctest
 import math
 import random
+import statistics
+from types import SimpleNamespace
 
 import pytest
 
 import gradcheck
 import micrograd
+from helpers import random_data
 from micrograd import MLP, Layer, Neuron, Value
 
 exercise = pytest.mark.exercise
 
 
 # --- derivatives by nudging and by hand ---
-
-@exercise("1.1")
-@pytest.mark.parametrize("x", [-2.0, 0.0, 3.0])
-def test_nudging_finds_a_derivative_known_from_school(x):
-    def f(x):
-        return x ** 2 - 6 * x
-    assert micrograd.nudge(f, x) == pytest.approx([2 * x - 6], abs=1e-6)
-
 
 @exercise("1.1")
 def test_nudging_finds_the_derivative_for_each_input():
@@ -38,28 +33,28 @@ def test_nudging_goes_up_and_down():
 
 
 @exercise("1.2")
-@pytest.mark.parametrize("a, b", [(2.0, -3.0), (1.5, 0.5), (0.0, 4.0)])
-def test_the_chain_rule_by_hand(a, b):
-    square, slopes = micrograd.square_by_hand(a, b)
-    assert square == pytest.approx(a ** 2 * (b + 1) ** 2)
-    d_a = 2 * a * (b + 1) ** 2
-    d_b = 2 * a ** 2 * (b + 1)
-    assert slopes == pytest.approx([d_a, d_b])
+@pytest.mark.parametrize("a, b, square, slopes", [
+    (2.0, -3.0, 16.0, [16.0, -16.0]),
+    (1.5, 0.5, 5.0625, [6.75, 6.75]),
+    (0.0, 4.0, 0.0, [0.0, 0.0]),
+])
+def test_the_chain_rule_by_hand(a, b, square, slopes):
+    found, found_slopes = micrograd.square_by_hand(a, b)
+    assert found == pytest.approx(square)
+    assert found_slopes == pytest.approx(slopes)
 
 
-@pytest.mark.parametrize("spread", [0.1, 1.0, 3.0])
-def test_every_derivative_of_the_layer_by_hand(spread):
+@pytest.mark.parametrize("std", [0.1, 1.0, 3.0])
+def test_every_derivative_of_the_layer_by_hand(std):
     rng = random.Random(2)
-    weights = []
-    for _ in range(2):
-        weights.append([rng.gauss(0, spread), rng.gauss(0, spread)])
-    biases = [rng.gauss(0, spread), rng.gauss(0, spread)]
-    _, d_weights, d_biases = micrograd.layer_by_hand(weights, biases)
+    weights = SimpleNamespace(data=random_data(rng, (2, 2), std))
+    biases = SimpleNamespace(data=random_data(rng, (2,), std))
 
     def loss():
-        return micrograd.layer_by_hand(weights, biases)[0]
-    assert gradcheck.compare(loss, "weights", weights, d_weights) == 4
-    assert gradcheck.compare(loss, "biases", biases, d_biases) == 2
+        return micrograd.layer_by_hand(weights.data, biases.data)[0]
+    _, weights.grad, biases.grad = micrograd.layer_by_hand(weights.data, biases.data)
+    assert gradcheck.compare(loss, "weights", weights) == 4
+    assert gradcheck.compare(loss, "biases", biases) == 2
 
 
 def test_the_loss_of_the_layer_is_a_mean_of_squares():
@@ -77,23 +72,18 @@ OPERATIONS = [
     ("a - b", lambda a, b: a - b, [1.5, -2.0]),
     ("a * b", lambda a, b: a * b, [1.5, -2.0]),
     ("a / b", lambda a, b: a / b, [-4.0, -0.5]),
-    ("a + 2", lambda a: a + 2, [1.5]),
-    ("a - 2", lambda a: a - 2, [1.5]),
     ("2 + a", lambda a: 2 + a, [1.5]),
     ("2 - a", lambda a: 2 - a, [1.5]),
     ("3 * a", lambda a: 3 * a, [1.5]),
     ("3 / a", lambda a: 3 / a, [-0.5]),
     ("-a", lambda a: -a, [1.5]),
-    ("a ** 2", lambda a: a ** 2, [-1.5]),
     ("a ** 3", lambda a: a ** 3, [-1.5]),
     ("a ** -2", lambda a: a ** -2, [-1.5]),
     ("a ** 0.5", lambda a: a ** 0.5, [4.0]),
-    ("a ** 0", lambda a: a ** 0, [4.0]),
 ]
 FUNCTIONS = [
     (Value.exp, math.exp, -3.0),
     (Value.log, math.log, 0.2),
-    (Value.tanh, math.tanh, -0.3),
     (Value.tanh, math.tanh, 2.0),
     (Value.relu, lambda x: x, 1.5),
     (Value.relu, lambda x: 0, -0.3),
@@ -118,54 +108,16 @@ def test_a_function_computes_like_math_and_has_the_right_gradient(method, f, num
 def test_where_a_derivative_needs_care():
     zero = Value(0.0)
     (zero ** 0).backward()
-    assert zero.grad == 0.0
     zero.relu().backward()
     assert zero.grad == 0.0
-    nan = Value(math.nan)
-    assert math.isnan(nan.relu().data)
-
-
-def test_expressions_of_the_package_micrograd():
-    """Of its own tests; the expected numbers are PyTorch's, in float64:
-
-    x = torch.tensor(-4.0, dtype=torch.float64, requires_grad=True)
-    z = 2 * x + 2 + x
-    y = ... (as below); y.backward(); print(y.item(), x.grad.item())
-    """
-    x = Value(-4.0)
-    z = 2 * x + 2 + x
-    q = z.relu() + z * x
-    h = (z * z).relu()
-    y = h + q + q * x
-    y.backward()
-    assert y.data == -20.0
-    assert x.grad == 46.0
-
-    a = Value(-4.0)
-    b = Value(2.0)
-    c = a + b
-    d = a * b + b ** 3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    e = c - d
-    f = e ** 2
-    g = f / 2.0
-    g += 10.0 / f
-    g.backward()
-    assert g.data == pytest.approx(24.70408163265306, rel=1e-12)
-    assert a.grad == pytest.approx(138.83381924198252, rel=1e-12)
-    assert b.grad == pytest.approx(645.5772594752186, rel=1e-12)
+    assert math.isnan(Value(math.nan).relu().data)
 
 
 @pytest.mark.parametrize("f, error", [
     (lambda: Value(0.0).log(), ValueError),
     (lambda: Value(-2.0) ** 0.5, ValueError),
-    (lambda: Value(0.0) ** -1, ValueError),
     (lambda: Value(2.0) ** Value(3.0), TypeError),
     (lambda: Value(1.0) / 0, ZeroDivisionError),
-    (lambda: Value(1000.0).exp(), OverflowError),
     (lambda: MLP(2, [1])([1.0]), ValueError),
     (lambda: Value(1.0, [Value(1.0)], []).backward(), ValueError),
 ])
@@ -175,17 +127,6 @@ def test_what_cannot_be_computed_is_refused(f, error):
 
 
 # --- backward ---
-
-@exercise("1.3")
-def test_backward_multiplies_along_a_path_and_adds_up_paths():
-    a = Value(2.0)
-    b = Value(-3.0)
-    out = a * b + a * a
-    out.backward()
-    assert out.grad == 1.0
-    assert a.grad == -3.0 + 2 * 2.0
-    assert b.grad == 2.0
-
 
 def diamond():
     """Return a, b, c and d of section 5, in which b is used for both c and d."""
@@ -201,12 +142,8 @@ def test_backward_sends_a_grad_only_when_it_is_complete():
     a, b, c, d = diamond()
     d.backward()
     assert (a.grad, b.grad, c.grad, d.grad) == (26, 13, 6, 1)
-
-
-@exercise("1.3")
-def test_it_does_not_matter_which_factor_comes_first():
     a, b, c, _ = diamond()
-    (c * b).backward()
+    (c * b).backward()  # it does not matter which factor comes first
     assert a.grad == 26
 
 
@@ -226,13 +163,6 @@ def test_backward_visits_each_value_once():
         y = y + y  # 2^200 paths
     y.backward()
     assert x.grad == 2.0 ** 200
-
-
-def test_in_the_wrong_order_a_path_is_lost():
-    a, b, c, d = diamond()
-    b.serial, c.serial = c.serial, b.serial
-    d.backward()
-    assert (a.grad, b.grad, c.grad) == (14, 13, 6)
 
 
 def test_a_second_backward_doubles_the_leaves_and_nothing_else():
@@ -257,14 +187,19 @@ def test_a_chain_of_100_000_operations():
 
 # --- division, tanh, weighted sum ---
 
+def slopes_of(out):
+    """Return {parent: its local gradient} for the result of an operation."""
+    return dict(zip(out.parents, out.local_grads, strict=True))
+
+
 @exercise("1.4")
 @pytest.mark.parametrize("x, y", [(3.0, 2.0), (-1.0, 4.0), (0.0, -0.5)])
 def test_division_and_its_derivatives(x, y):
     a = Value(x)
     b = Value(y)
     out = a / b
-    slopes = dict(zip(out.parents, out.local_grads))
     assert out.data == pytest.approx(x / y)
+    slopes = slopes_of(out)
     assert slopes[a] == pytest.approx(1 / y)
     assert slopes[b] == pytest.approx(-x / y ** 2)
 
@@ -272,14 +207,12 @@ def test_division_and_its_derivatives(x, y):
 @exercise("1.4")
 def test_division_by_and_of_a_plain_number():
     a = Value(3.0)
-    by_number = a / 2
-    slopes = dict(zip(by_number.parents, by_number.local_grads))
-    assert by_number.data == 1.5
-    assert slopes[a] == 0.5
-    of_number = 6 / a
-    slopes = dict(zip(of_number.parents, of_number.local_grads))
-    assert of_number.data == 2.0
-    assert slopes[a] == pytest.approx(-6 / 9)
+    half = a / 2
+    assert half.data == 1.5
+    assert slopes_of(half)[a] == 0.5
+    inverse = 6 / a
+    assert inverse.data == 2.0
+    assert slopes_of(inverse)[a] == pytest.approx(-6 / 9)
 
 
 @exercise("1.5")
@@ -288,9 +221,7 @@ def test_tanh_and_its_derivative(x):
     value = Value(x)
     out = value.tanh()
     assert out.data == pytest.approx(math.tanh(x))
-    assert list(out.parents) == [value]
-    cosh = math.cosh(min(x, 300.0))  # a larger one is more than a float can hold
-    assert list(out.local_grads) == pytest.approx([1 / cosh ** 2])
+    assert slopes_of(out) == {value: pytest.approx(1 - math.tanh(x) ** 2)}
 
 
 @exercise("1.6")
@@ -300,11 +231,8 @@ def test_a_weighted_sum_is_one_operation():
     bias = Value(0.25)
     out = micrograd.weighted_sum(weights, inputs, bias)
     assert out.data == -1.25
-    assert len(out.parents) == 5
-    slopes = dict(zip(out.parents, out.local_grads, strict=True))
-    assert [slopes[w] for w in weights] == [3.0, 1.5]
-    assert [slopes[x] for x in inputs] == [0.5, -2.0]
-    assert slopes[bias] == 1.0
+    slopes = slopes_of(out)
+    assert [slopes[x] for x in [*weights, *inputs, bias]] == [3.0, 1.5, 0.5, -2.0, 1.0]
 
 
 def test_the_gradient_of_a_weighted_sum_whose_values_are_shared():
@@ -326,21 +254,19 @@ def set_parameters(thing, numbers):
         p.data = number
 
 
-def test_a_neuron_with_and_without_relu():
-    x = [Value(1.0), Value(2.0)]
-    for has_relu, expected in ((True, 0.0), (False, -4.5)):
-        neuron = Neuron(2, has_relu, random)
-        assert neuron.bias.data == 0.0
-        set_parameters(neuron, [0.5, -3.0, 1.0])
-        assert neuron(x).data == expected
+@pytest.mark.parametrize("has_relu, expected", [(True, 0.0), (False, -4.5)])
+def test_a_neuron_with_and_without_relu(has_relu, expected):
+    neuron = Neuron(2, has_relu, random)
+    assert neuron.bias.data == 0.0
+    set_parameters(neuron, [0.5, -3.0, 1.0])
+    assert neuron([Value(1.0), Value(2.0)]).data == expected
 
 
 def test_parameters_are_the_values_themselves():
-    layer = Layer(2, 3, True, random)
-    neurons = layer.neurons
-    assert layer.parameters()[3:6] == [*neurons[1].weights, neurons[1].bias]
     model = MLP(2, [3, 1])
-    assert model.parameters() == model.layers[0].parameters() + model.layers[1].parameters()
+    neuron = model.layers[0].neurons[1]
+    assert model.parameters()[3:6] == [*neuron.weights, neuron.bias]
+    assert len(model.parameters()) == 3 * 3 + 4
 
 
 def test_two_hidden_neurons_compute_xor():
@@ -352,22 +278,18 @@ def test_two_hidden_neurons_compute_xor():
 
 
 def test_all_layers_but_the_last_have_relu():
-    model = MLP(1, [2, 3, 1])
-    has_relu = [layer.neurons[0].has_relu for layer in model.layers]
-    assert has_relu == [True, True, False]
-    assert [len(layer.neurons) for layer in model.layers] == [2, 3, 1]
+    layers = MLP(1, [2, 3, 1]).layers
+    assert [layer.neurons[0].has_relu for layer in layers] == [True, True, False]
+    assert [len(layer.neurons) for layer in layers] == [2, 3, 1]
 
 
 def test_the_first_weights_keep_the_mean_square_from_layer_to_layer():
-    rng = random.Random(1)
-    layer = Layer(50, 200, True, rng)
-    weights = []
-    for neuron in layer.neurons:
-        weights += [w.data for w in neuron.weights]
-    mean = sum(weights) / len(weights)
-    mean_square = sum([w * w for w in weights]) / len(weights)
-    assert abs(mean) < 0.01
-    assert mean_square == pytest.approx(2 / 50, rel=0.05)
+    nin = 50
+    numbers = []
+    for neuron in Layer(nin, 200, True, random.Random(1)).neurons:
+        numbers += [w.data for w in neuron.weights]
+    assert statistics.mean(numbers) == pytest.approx(0, abs=0.01)
+    assert statistics.pvariance(numbers) == pytest.approx(2 / nin, rel=0.05)
 
 
 # --- the moons ---
@@ -375,15 +297,16 @@ def test_the_first_weights_keep_the_mean_square_from_layer_to_layer():
 def test_without_noise_the_points_are_on_two_half_circles():
     points = micrograd.two_moons(100, random.Random(3), noise=0.0)
     assert [label for _, label in points] == [1, -1] * 50
-    for (x, y), label in points:
-        if label == 1:
-            assert math.hypot(x, y) == pytest.approx(1)
-            assert y >= 0
-        else:
-            assert math.hypot(x - 1, y - 0.5) == pytest.approx(1)
-            assert y <= 0.5
-    assert min([x for (x, _), _ in points]) < -0.9
-    assert max([x for (x, _), _ in points]) > 1.9
+    upper = [x for x, label in points if label == 1]
+    lower = [x for x, label in points if label == -1]
+    for x, y in upper:
+        assert math.hypot(x, y) == pytest.approx(1)
+        assert y >= 0
+    for x, y in lower:
+        assert math.hypot(x - 1, y - 0.5) == pytest.approx(1)
+        assert y <= 0.5
+    assert min(upper)[0] < -0.9
+    assert max(lower)[0] > 1.9
 
 
 def score_is_x(point):
@@ -394,11 +317,8 @@ def score_is_x(point):
 def test_the_max_margin_loss_charges_what_is_missing_to_a_margin_of_1():
     points = [((3.0, 9.0), 1), ((0.2, 9.0), 1), ((0.5, 9.0), -1)]  # the table of section 7
     assert micrograd.loss_of(score_is_x, points).data == pytest.approx((0.0 + 0.8 + 1.5) / 3)
-    assert micrograd.count_right(score_is_x, points) == 2
-
-
-def test_a_score_of_0_is_no_right_answer():
-    assert micrograd.count_right(score_is_x, [((0.0, 0.0), 1), ((0.0, 0.0), -1)]) == 0
+    no_answer = [((0.0, 9.0), 1), ((0.0, 9.0), -1)]
+    assert micrograd.count_right(score_is_x, points + no_answer) == 2
 
 
 def test_gradient_of_every_parameter_of_the_loss():
@@ -409,8 +329,7 @@ def test_gradient_of_every_parameter_of_the_loss():
     for i, p in enumerate(model.parameters()):
         p.data += rng.gauss(0, 0.1)
         params[f"parameter {i}"] = p
-    count = gradcheck.check(lambda: micrograd.loss_of(model, points), params, step=1e-5)
-    assert count == 9 + 12 + 4
+    assert gradcheck.check(lambda: micrograd.loss_of(model, points), params) == 9 + 12 + 4
 
 
 def test_training_is_gradient_descent_with_a_falling_learning_rate():
@@ -441,16 +360,6 @@ def test_the_map_shows_the_scores_and_the_points(capsys):
     assert capsys.readouterr().out == "● ░░\n   o\n"
 
 
-def test_a_drawing_shows_a_value_above_its_parents(capsys):
-    a = Value(2.0, label="a")
-    out = a * a
-    out.backward()
-    micrograd.draw_graph(out)
-    lines = capsys.readouterr().out.split("\n")
-    assert lines[0] == "*                     data  4.0000  grad  1.0000"
-    assert lines[1] == lines[2] == "    a                 data  2.0000  grad  4.0000"
-
-
 # --- the script ---
 
 def test_doctests():
@@ -466,11 +375,6 @@ def test_the_script_as_run(capsys):
     assert "\ntrain loss 0.4264, 77 of 100 right\n" in out
     assert "\ndev loss 0.4941, 71 of 100 right\n" in out
     assert "●" in out
-
-
-def test_the_moons_return_the_train_loss(capsys):
-    loss = micrograd.show_moons(steps=1, n_hidden=2)
-    assert f"\ntrain loss {loss:.4f}, " in capsys.readouterr().out
 
 
 def test_a_learning_rate_that_is_too_large_is_an_error_of_the_user():

@@ -1,12 +1,11 @@
 """Each lesson as a script: a line says what cannot be used, and Ctrl-C ends training."""
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from helpers import start
+
 # how the line begins after which a training has begun, and what it takes to get there soon
 BEGUN = {"mlp": ("step",),
          "wavenet": ("step", "--eval-docs", "300"), "gpt": ("step", "--eval-docs", "300")}
@@ -24,8 +23,10 @@ WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --d
                  "--norm group": "invalid choice: 'group'",
                  "--batch-size 1": "--norm batch", "--diagnose --lr 900": "--lr is too large",
                  "--by-hand --n-layer 2": "--by-hand"},
-         "wavenet": {**DATA, "--n-embd 0": "--n-embd: 0 is out of range",
-                     "--block-size 6": "context of 6"},
+         "wavenet": {**DATA, "--n-embd 0": "number value: '0'",
+                     "--steps 1.5": "number value: '1.5'", "--seed x": "number value: 'x'",
+                     "--lr 1e300 --steps 9": "number value: '1e300'",
+                     "--lr 1e8 --steps 9": "too large", "--block-size 6": "choose from 2"},
          "gpt": {**DATA, "--n-embd 0": "number value: '0'",
                  "--n-head 5": "5 heads cannot share 24 channels",
                  "--steps 1.5": "number value: '1.5'", "--seed x": "number value: 'x'",
@@ -34,13 +35,6 @@ WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --d
                  "--prompt aaaaabbbbbcccccdd": "longer than the context",
                  "--prompt É": "'É' has a part that this network does not know",
                  "--load .": ".: no GPT-2", "--load bytes": "bytes: no GPT-2"}}
-
-
-def start(lesson, *args, **options):
-    """The process of a lesson, its outputs in pipes."""
-    return subprocess.Popen([sys.executable, os.path.join(ROOT, f"{lesson}.py"), *args], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                            env={**os.environ, "PYTHONIOENCODING": "utf-8"}, **options)
 
 
 @pytest.mark.parametrize("lesson, args, message", [
