@@ -27,12 +27,12 @@ import codecs
 import json
 import re
 import sys
-import unicodedata
 from collections import Counter, defaultdict
 from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import accumulate, count, pairwise
 from pathlib import Path
+from unicodedata import category, normalize
 
 # %% 1. Bytes, and merging one pair
 # A model has one row of weights, the embedding, for each token. So the list of tokens
@@ -292,11 +292,8 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    return split_by(pattern, text)
+    return split_by(pattern, text)  # as re.split() does, but re does not know \p{L}
 
-
-# split_by() does what re.split() does. But Python's re does not know \p{L}, and what
-# split_by() does about it has nothing to do with tokens. So it stands in section 8.
 
 # %% 5. The tokenizer
 # This section puts the parts together in a class. Three things are new.
@@ -380,7 +377,7 @@ class Tokenizer:
     def encode_ordinary(self, text):
         """Return the ids of a text, with special tokens as ordinary text."""
         if self.normal_form:
-            text = unicodedata.normalize(self.normal_form, text)
+            text = normalize(self.normal_form, text)
         pieces = pieces_of(text, self.pattern)
         # A word that comes again is merged only once.
         ids_by_piece = {piece: ids_of(piece, self.ranks) for piece in set(pieces)}
@@ -519,8 +516,7 @@ def show_effects(tokenizer):
 # How long is a token, on average, as the vocabulary grows? Type
 #     python bpe.py train names.txt -o tok.json --vocab-size 512
 #     python bpe.py encode tok.json names.txt | wc -w
-# and divide the 50,658 letters of names.txt by the number of ids. Then try larger
-# sizes.
+# and divide the 50,658 letters of names.txt by the number of ids. Try larger sizes.
 #     With 512, 1,024, 2,048 and 4,096 tokens it is 1.9, 2.4, 2.8 and 3.2 letters. Each
 #     doubling adds about as much as the one before, but costs twice as many embeddings.
 #
@@ -534,13 +530,11 @@ def show_effects(tokenizer):
 
 # %% 7. Learning and encoding in less time
 # learn_slowly looks at the whole text again for each merge. Three ideas make it faster.
-#
 # First, most pieces of a text come again. So we keep each different piece once, and
 # remember how many times it occurs.
 #
-# Second, a merge changes only the pieces that contain its pair, and in these pieces
-# only the pairs right beside it. So we keep the counts, and correct them. Here (a, b)
-# is merged between x and y:
+# Second, a merge changes only the pieces that contain its pair, and there only the
+# pairs beside it. So we keep the counts, and correct them. Here (a, b) is merged:
 #
 #     x  a  b  y      one less of (x, a), (a, b) and (b, y)
 #     x   ab   y      one more of (x, ab) and (ab, y)
@@ -556,30 +550,25 @@ def show_effects(tokenizer):
 #     (-1, (b, a)) (-1, (b, d)) (-1, (d, a))
 #
 # In Python it is a list, one row after the other. There is one rule: no item is larger
-# than the two items below it. (So a sorted list is a heap.) The smallest item is at the
-# top. To take it away, heappop() moves the last item of the last row to the top. If an
-# item below is smaller, the two change places, and so on, until the rule holds again.
-# So only one item in each row has to move, and a million items make 20 rows. heappush()
-# adds an item to the last row, and lets it move up in the same way.
+# than the two items below it. So the smallest item is at the top. To take it away,
+# heappop() moves the last item of the last row to the top. If an item below is smaller,
+# the two change places, and so on, until the rule holds again. Only one item in each
+# row has to move, and a million items make 20 rows. heappush() adds an item to the last
+# row, and lets it move up in the same way.
 #
 # When a count changes, the item on the heap keeps the old count. We let it be until it
-# comes to the top. In the example, after the merges of (a, a) and (a, b), the text is
-#
-#     aa ab d aa ab a c
-#
-# and (-2, (aa, a)) comes to the top, although (aa, a) does not occur any more. We see
-# that its count is now 0, put (0, (aa, a)) back, and find (-2, (aa, ab)) at the top,
-# which is right. This works because the count of an old pair can only fall: all pairs
-# that a merge makes contain the new token. So an item with an old count comes to the
-# top too early, but never too late.
+# comes to the top. In the example, two merges lead to aa ab d aa ab a c. Then the item
+# (-2, (aa, a)) comes to the top, although (aa, a) does not occur any more. We see that
+# its count is now 0, put (0, (aa, a)) back, and find (-2, (aa, ab)) at the top. This
+# works because the count of an old pair can only fall: all pairs that a merge makes
+# contain the new token. So an old count comes to the top too early, but never too late.
 
 # exercise 6.7 (hard): counts that are corrected
 def merge_and_count(tokens, pair, times, counts):
     """Merge the pair in a list of tokens, and correct the counts. Return the new pairs.
 
-    The list is changed. It belongs to a piece that occurs `times` times in the text.
-    counts is a Counter {pair: how often it occurs in the text}. The pairs that contain
-    the new token are returned as a set.
+    The list belongs to a piece that occurs `times` times in the text. counts is a
+    Counter {pair: how often it occurs}. The new pairs contain the new token.
 
     >>> tokens = [b"x", b"a", b"b", b"y"]
     >>> counts = Counter(pairwise(tokens))
@@ -621,7 +610,7 @@ def learn(pieces, n_merges):
         for pair in pairwise(tokens):
             counts[pair] += times[w]
             where[pair].add(w)
-    heap = sorted((-counts[pair], pair) for pair in counts)
+    heap = sorted((-counts[pair], pair) for pair in counts)  # a sorted list is a heap
     pairs = []
     while heap and len(pairs) < n_merges:
         negative_count, best = heappop(heap)
@@ -642,10 +631,9 @@ def learn(pieces, n_merges):
     return pairs
 
 # merge_piece_slowly looks at the whole piece again for each merge. For a word this does
-# no harm. But anybody can send a server a line of a million blanks, and the time grows
-# with the square of the length. So here, too, we remember what we have found: the
-# tokens that neighbours make together, and where these neighbours begin. A heap has the
-# token of the lowest rank at its top. At the beginning of "slower" we have
+# no harm, but for a line of a million blanks it would take a day. So we remember which
+# tokens the neighbours make, and where these neighbours begin. A heap has the token of
+# the lowest rank at its top. At the beginning of "slower" we have
 #
 #     heap = [(256, er), (257, lo)]      where = {er: [4], lo: [1]}
 #
@@ -660,8 +648,7 @@ def learn(pieces, n_merges):
 # no token begins there, or the next token does not end where it should.
 #
 # All starts of a token are taken in a row, from left to right. Only if a merge leads to
-# a token of a lower rank, the starts that are left have to wait. (This happens with
-# tokens that were added to a vocabulary by hand.)
+# a token of a lower rank, the starts that are left have to wait.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -702,39 +689,27 @@ def merge_piece(piece, ranks):
 
 
 # %% 8. The patterns for Python's re
-# Python's re does not know \p{L}. We put all letters up to U+FFFF in its place, in
-# brackets, because [aéж] is the set of these three letters. Where \p{L} is in brackets
-# already, we leave ours out.
+# Python's re does not know \p{L}. We put all letters up to U+FFFF in its place, as
+# ranges such as a-z, and in brackets, unless \p{L} is in brackets already.
 #
-# Some parts of regular expressions mean one thing in Python, and another in the
-# libraries that other tokenizers use. [ in a set is a character or begins a second set.
-# ^ and $ are the ends of the text or of a line. \w contains accents or does not. The
-# same vocabulary would then give other ids, so we refuse patterns with such parts. Two
-# more parts do harm in Python only: PyPy gets the second + of \p{L}++ wrong, and with
-# (...) in place of (?:...), split() would return a part of the text twice.
+# Some parts of regular expressions have another meaning in other libraries: \w contains
+# accents or does not. We refuse patterns with such parts, because they would change the
+# ids. We also refuse groups (...), because split() would return their text twice.
 
 REFUSED = r"^ $ \Z \w \W \b \B ++ *+ ?+ }+ ( (?P".split()
 REFUSED_IN_SETS = r"[ && \w \W".split()
-PARTS = re.compile(r"""
-      \\p\{\w+\}  # a category, such as \p{L}
-    | \\.         # a backslash with another character, such as \s or \[
-    | [*+?}]\+    # a second + after a sign of repetition
-    | \(\?P?      # the beginning of (?:...), (?i:...), (?!...) or (?P<name>...)
-    | &&          # in a set: only what is in both of two sets
-    | .           # any other character
-""", re.VERBOSE | re.DOTALL)
-CATEGORIES = [unicodedata.category(chr(i)) for i in range(0x10000)]  # "Lu" for A, ...
+# The parts of a pattern: \p{L}, \s, ++, (? and (?P, &&, or any single character.
+PARTS = re.compile(r"\\p\{\w+\}|\\.|[*+?}]\+|\(\?P?|&&|.", re.DOTALL)
+CATEGORIES = [category(chr(i)) for i in range(0x10000)]  # "Lu" for A, and so on
 
 
-def characters_of(name):
-    """Return the characters of a category up to U+FFFF, as they are written in a set.
-
-    "Lu" are the capital letters. "L" are all categories that begin with L, the letters.
-    """
-    codes = [i for i in range(0x10000) if CATEGORIES[i].startswith(name)]
-    if not codes:
+def ranges_of(name):
+    """Return the characters of a category, such as "Lu" or all of "L", as ranges."""
+    marks = "".join(["x" if kind.startswith(name) else " " for kind in CATEGORIES])
+    runs = [match.span() for match in re.finditer("x+", marks)]
+    if not runs:
         raise InputError(f"the category {name} is not known")
-    return re.escape("".join(map(chr, codes)))
+    return "".join([rf"\u{start:04x}-\u{end - 1:04x}" for start, end in runs])
 
 
 @lru_cache
@@ -746,12 +721,10 @@ def compiled(pattern):
         refused = REFUSED_IN_SETS if in_set else REFUSED
         if part in refused:
             raise InputError(f"{part} in a pattern is not supported here")
-        if part == "[":
-            in_set = True
-        elif part == "]":
-            in_set = False
+        if part in ("[", "]"):
+            in_set = part == "["
         elif part.startswith(r"\p{"):
-            part = characters_of(part[3:-1])
+            part = ranges_of(part[3:-1])
             if not in_set:
                 part = f"[{part}]"
         translated += part
@@ -760,27 +733,23 @@ def compiled(pattern):
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
 
-# Two kinds of characters remain. Sets with characters above U+FFFF are slow in Python's
-# re. And its \s takes four control characters for spaces, U+001C to U+001F, which other
-# libraries do not. But our patterns only ask for the category of such characters. So we
-# put another character of the same category in place of each of them, apply the pattern
-# to this simplified text, and cut the text itself in the same places.
+# Two kinds of characters remain. Those above U+FFFF would make the sets slow, and only
+# Python takes U+001C to U+001F for spaces. Our patterns ask only for their category. So
+# we put others of the same category in their place, apply the pattern to this
+# simplified text, and cut the text itself in the same places.
 
 UNUSUAL = re.compile("[\x1c-\x1f\U00010000-\U0010ffff]")
 STAND_INS = dict(zip(CATEGORIES, map(chr, range(0x10000))))  # each one's last character
 
 
 def stand_in(match):
-    """Return the character that takes the place of the one that was matched."""
-    return STAND_INS[unicodedata.category(match[0])]
+    """Return the character that takes the place of the matched one."""
+    return STAND_INS[category(match[0])]
 
 
 def split_by(pattern, text):
-    """Return the list of the pieces of a text.
-
-    A Python string can hold surrogates, which are halves of characters in UTF-16. Two
-    halves that belong together become one character, and a single half U+FFFD.
-    """
+    """Return the list of the pieces of a text. See pieces_of()."""
+    # A Python string can hold half a character of UTF-16. It becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     simplified = UNUSUAL.sub(stand_in, text)
     pieces = compiled(pattern).split(simplified)
@@ -791,32 +760,23 @@ def split_by(pattern, text):
 
 
 # %% 9. Files
-# The vocabularies of real models come in two kinds of files. A .tiktoken file, as GPT-4
-# has it, contains a line for each token: the token in base64, and its id. It does not
-# say which pattern the vocabulary was learned with, so load() has to be told.
-#
-# A tokenizer.json of Hugging Face says everything. Ours have the form of the template
-# below. We add the vocabulary, the merges, the pattern, the special tokens and the
-# normal form.
+# Real vocabularies come in two kinds of files. A .tiktoken file has a line for each
+# token: the token in base64, and its id. A tokenizer.json of Hugging Face also has the
+# pattern, the special tokens and the normal form. Ours follow this template:
 
-TEMPLATE = """{
-    "version": "1.0",
-    "added_tokens": [],
-    "normalizer": null,
+TEMPLATE = """{"version": "1.0", "added_tokens": [], "normalizer": null,
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
         {"type": "Split", "pattern": {}, "behavior": "Isolated", "invert": false},
         {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
          "use_regex": false}]},
     "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
-    "model": {"type": "BPE", "ignore_merges": true}
-}"""
+    "model": {"type": "BPE", "ignore_merges": true}}"""
 ADDED_TOKEN = """{"special": true, "normalized": false, "single_word": false,
     "lstrip": false, "rstrip": false}"""
 
-# JSON is text, so a token is written as one character for each of its bytes. Latin-1 is
-# the encoding in which byte 65 is character 65, and so on. But some of its characters
-# cannot be printed, and number 32 is a space. The characters from U+0100 on stand for
-# these: Ġ is a space.
+# JSON is text, so each byte of a token is written as a character: byte 65 as character
+# 65, which is A. (This encoding is Latin-1.) Spaces and characters that cannot be
+# printed get characters from U+0100 on: Ġ is a space.
 
 unprintable = [i for i in range(256) if i == 32 or not chr(i).isprintable()]
 SPARE = dict(zip(unprintable, count(0x100)))
@@ -824,12 +784,9 @@ BYTES = dict(zip(count(0x100), unprintable))
 
 
 def save(tokenizer, path):
-    """Write the tokenizer to a tokenizer.json.
-
-    We merge any two neighbours that make a token, but Hugging Face's library merges
-    only the pairs that the file lists: l and ow are not merged if only (lo, w) is
-    there. So we list all pairs that make a token, in the order of the ids.
-    """
+    """Write the tokenizer to a tokenizer.json."""
+    # We merge any two neighbours that make a token. Hugging Face's library merges only
+    # the pairs in the file. So we list all pairs that make a token, in order of the id.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
@@ -846,30 +803,18 @@ def save(tokenizer, path):
         root["added_tokens"].append(added)
     if tokenizer.normal_form:
         root["normalizer"] = {"type": tokenizer.normal_form}
-    split = root["pre_tokenizer"]["pretokenizers"][0]
-    split["pattern"]["Regex"] = tokenizer.pattern
-    root["model"]["vocab"] = vocab
-    root["model"]["merges"] = merges
+    root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = tokenizer.pattern
+    root["model"] |= {"vocab": vocab, "merges": merges}
     Path(path).write_text(json.dumps(root), encoding="utf-8")
 
-# A tokenizer.json of another model can use settings that we do not have. They would
-# change the ids of a text without a word, so we refuse such a file.
-
-UNSUPPORTED = [  # settings that must be off
-    "dropout",  # leave out merges at random
-    "byte_fallback",  # write bytes as <0x41>
-    "continuing_subword_prefix", "end_of_word_suffix",  # add marks to the tokens
-    "add_prefix_space",  # put a space in front of the text
-    "invert",  # match what is between the pieces
-    "lstrip", "rstrip", "single_word",  # special tokens with or without spaces around
-]
+# A file can use settings that we do not have. Dropout, for example, leaves out merges
+# at random. They would silently change the ids, so we refuse such a file.
+UNSUPPORTED = """dropout byte_fallback continuing_subword_prefix end_of_word_suffix
+    add_prefix_space invert lstrip rstrip single_word""".split()
 
 
 def ranks_in(model, special_tokens):
-    """Return the dict {token: id} of a model, without the special tokens.
-
-    Raises KeyError for a model that is not BPE, because it has no merges.
-    """
+    """Return the dict {token: id} of a model, without the special tokens."""
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
     made = []  # the ids of the tokens that merges make
     for pair in model["merges"]:  # "a b" in older files, ["a", "b"] in newer ones
@@ -886,9 +831,10 @@ def ranks_in(model, special_tokens):
 def from_json(root):
     """Return the Tokenizer that the content of a tokenizer.json describes."""
     model = root["model"]
-    added_tokens = root["added_tokens"]
+    if "merges" not in model:
+        raise InputError(f"the model is {model['type']}, not BPE")
     steps = root["pre_tokenizer"].get("pretokenizers", [root["pre_tokenizer"]])
-    for part in [model, *steps, *added_tokens]:
+    for part in [model, *steps, *root["added_tokens"]]:
         for setting in UNSUPPORTED:
             if part.get(setting):
                 raise InputError(f"the setting {setting} is on")
@@ -904,32 +850,26 @@ def from_json(root):
         pattern = steps[0]["pattern"]["Regex"]
     else:
         raise InputError(f"the pre_tokenizer is {steps}")
-    special_tokens = {added["content"]: added["id"] for added in added_tokens}
+    special_tokens = {added["content"]: added["id"] for added in root["added_tokens"]}
     ranks = ranks_in(model, special_tokens)
     return Tokenizer(ranks, pattern, special_tokens, normal_form)
-
-
-def from_tiktoken(data):
-    """Return the Tokenizer in the bytes of a .tiktoken file. Its pattern is None."""
-    ranks = {}
-    for line in data.splitlines():
-        token, rank = line.split()
-        ranks[base64.b64decode(token, validate=True)] = int(rank)
-    return Tokenizer(ranks, None)
 
 
 def load(path, pattern=None):
     """Return the Tokenizer in a tokenizer.json or a .tiktoken file.
 
-    pattern takes the place of the file's own one. A .tiktoken file has none, so there
-    it must be given. Raises InputError for what is damaged or not supported.
+    For a .tiktoken file, pattern is needed. Raises InputError for what cannot be used.
     """
     data = Path(path).read_bytes()
     try:
         if b"{" in data:  # base64 has no such character
             tokenizer = from_json(json.loads(data))
         else:
-            tokenizer = from_tiktoken(data)
+            ranks = {}
+            for line in data.splitlines():
+                token, rank = line.split()
+                ranks[base64.b64decode(token, validate=True)] = int(rank)
+            tokenizer = Tokenizer(ranks, None)
         for i in tokenizer.tokens:
             if type(i) is not int or i < 0:
                 raise InputError(f"{i} is no id")
@@ -938,18 +878,15 @@ def load(path, pattern=None):
         if not set(single_bytes(range(256))) <= tokenizer.ranks.keys():
             raise InputError("a byte has no id")
         tokenizer.pattern = pattern or tokenizer.pattern
-        if tokenizer.pattern:
-            compiled(tokenizer.pattern)  # raises InputError for a pattern to be refused
+        if not tokenizer.pattern:
+            raise InputError("add --pattern with gpt2, gpt4 or a regular expression")
+        compiled(tokenizer.pattern)  # raises InputError for a pattern to be refused
     except Exception as error:  # in a damaged file anything can go wrong
         raise InputError(f"{path} cannot be used here: {error!r:.200}")
-    if not tokenizer.pattern:
-        raise InputError(f"{path} does not say which pattern it needs: add --pattern "
-                         "with gpt2, gpt4 or a regular expression")
     return tokenizer
 
 
 # %% 10. Commands
-# The run without a command learns from these files.
 SOURCES = "micrograd.py bigram.py mlp.py wavenet.py gpt.py names.txt".split()
 
 
@@ -970,7 +907,7 @@ def filter_command(args, pattern):
         raise InputError("name a vocabulary, a tokenizer.json or .tiktoken file")
     tokenizer = load(args.files[0], pattern)
     for line in read_lines(args.files[1:] or ["-"]):
-        text = line.removesuffix("\n")
+        text, newline, _ = line.partition("\n")  # the last line may have no newline
         if args.command == "encode":
             result = " ".join(map(str, tokenizer.encode(text, args.allow_special)))
         elif args.command == "decode":
@@ -980,17 +917,15 @@ def filter_command(args, pattern):
                 raise InputError(f"no id of this vocabulary: {error!s:.60}")
         else:
             result = shown(tokenizer, text)
-        if line.endswith("\n"):  # only the last line of a file may have none
-            result += "\n"
-        print(result, end="", flush=True)
+        print(result, end=newline, flush=True)
 
 
 def main(argv=None):
     """Run the command that the options name."""
     parser = argparse.ArgumentParser()
     option = parser.add_argument
-    option("command", nargs="?", default="tour",
-           choices=["tour", "train", "encode", "decode", "show"])
+    commands = ["tour", "train", "encode", "decode", "show"]
+    option("command", nargs="?", default="tour", choices=commands)
     option("files", nargs="*", help="texts; or a vocabulary, and texts")
     option("-o", "--output", help="train: the tokenizer.json to write")
     option("--vocab-size", type=int, default=8192, help="train: how many tokens (8192)")
