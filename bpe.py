@@ -444,7 +444,7 @@ class Tokenizer:
 #
 #     tokens  per character
 #         14           0.40  English  The cat is asleep on the warm roof.
-#         23           0.61  German   Die Katze schläft auf dem warmen Dach.
+#         22           0.58  German   Die Katze schläft auf dem warmen Dach.
 #         21           0.84  Turkish  Kedi sıcak çatıda uyuyor.
 #         69           2.56  Hindi    बिल्ली गरम छत पर सो रही है।
 #
@@ -461,7 +461,7 @@ class Tokenizer:
 #
 #     r·eturn· x
 #            · return· x
-#     to·ken· To·ken· T·O·K·E·N
+#     token· To·ken· T·O·K·E·N
 #
 # A prompt that ends with a space is a trap. Nearly all words that the model was trained
 # on had their space inside their first token. Here the space stands alone, and the
@@ -879,7 +879,7 @@ def load(path, pattern=None):
             raise InputError("a byte has no id")
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
-            raise InputError("add --pattern with gpt2, gpt4 or a regular expression")
+            raise InputError("it has no pattern: add --pattern gpt2, gpt4 or your own")
         compiled(tokenizer.pattern)  # raises InputError for a pattern to be refused
     except Exception as error:  # in a damaged file anything can go wrong
         raise InputError(f"{path} cannot be used here: {error!r:.200}")

@@ -1,5 +1,6 @@
 """bpe.py: merges worked by hand, slow and fast alike, pieces and ids as regex, tiktoken and
 tokenizers give them, files of real formats and damaged ones, the script as it runs."""
+import base64
 import doctest
 import json
 import os
@@ -14,7 +15,8 @@ from itertools import pairwise
 import pytest
 
 import bpe
-from bpe import GPT2_PATTERN, GPT4_PATTERN, PATTERNS, InputError, Tokenizer
+from bpe import GPT2_PATTERN, GPT4_PATTERN, InputError, Tokenizer
+from helpers import start
 
 exercise = pytest.mark.exercise
 BYTES = {bytes([i]): i for i in range(256)}
@@ -72,7 +74,6 @@ BY_HAND = [
     (["bc", "ad", "ac"], 3, "a.c a.d b.c"),  # equally frequent: the smallest first
     (["ab", "ab", "cd", "cd", "cd"], 1, "c.d"),
     (["abc", "abc", "bcd", "bcd", "cab"], 5, "b.c a.bc bc.d a.b c.ab"),
-    (["abab"], 2, "a.b ab.ab"),
     (["ab"], 0, ""),
     ([], 5, ""),
 ]
@@ -80,15 +81,10 @@ BY_HAND = [
 
 @exercise("6.2")
 @pytest.mark.parametrize("pieces, n_merges, pairs", BY_HAND)
-def test_learning_slowly_worked_by_hand(pieces, n_merges, pairs):
+def test_learning_slowly_gives_what_was_worked_out_by_hand(pieces, n_merges, pairs):
     given = list(pieces)
     assert bpe.learn_slowly(pieces, n_merges) == pairs_of(pairs)
     assert pieces == given
-
-
-@pytest.mark.parametrize("pieces, n_merges, pairs", BY_HAND)
-def test_learning_worked_by_hand(pieces, n_merges, pairs):
-    assert bpe.learn(pieces, n_merges) == pairs_of(pairs)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -138,6 +134,7 @@ LOWEST_FIRST = [
     ("abc", "ab bc", "ab c"),
     ("aaab", "aa aab", "aa a b"),
     ("aaaaa", "aa aaa", "aa aaa"),
+    ("aaaaaa", "aaa aa", "aaa aaa"),  # aaa has a lower rank, but turns up later
     ("abcd", "bc abc abcd", "abcd"),
     ("abc", "abc", "a b c"),  # only pairs are merged
     ("a", "aa", "a"),
@@ -163,14 +160,6 @@ def test_the_lowest_rank_is_merged_first_with_a_heap(piece, tokens, merged):
 def test_long_pieces_are_encoded_in_a_moment():
     ranks = learned(b"ab", b"abab", b"ba")
     assert bpe.merge_piece(b"ab" * 50_000, ranks) == [b"abab"] * 25_000
-
-
-@exercise("6.8")
-def test_a_lower_rank_that_turns_up_comes_first():
-    # 6 a, by hand: aa is made at the left, then aaa, which has a lower rank, and again.
-    ranks = learned(b"aaa", b"aa")
-    assert bpe.merge_piece(b"aaaaaa", ranks) == [b"aaa", b"aaa"]
-    assert bpe.merge_piece_slowly(b"aaaaaa", ranks) == [b"aaa", b"aaa"]
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -212,48 +201,40 @@ def test_pieces_are_those_of_the_package_regex(pattern, pieces):
     ("\x1c \x1c", "\x1c| \x1c"),
     ("x𝒜𝟙²½٣🙂🪐", "x𝒜|𝟙²½|٣|🙂🪐"),
 ])
-def test_pieces_of_unusual_texts_by_gpt4s_pattern(text, pieces):
+def test_gpt4s_pattern_cuts_unusual_texts_as_regex_does(text, pieces):
     assert bpe.pieces_of(text, GPT4_PATTERN) == pieces.split("|")
 
 
-def test_gpt2s_pattern_knows_every_character_of_unicode_3_2():
-    # unicodedata keeps the database of Unicode 3.2 in any Python.
-    pieces_by_kind = {"L": "a?|1|?|!|?", "N": "a|?1?|!|?", "Z": "a|?|1|?|!|?", "S": "a|?|1|?!?"}
+def test_gpt2s_pattern_takes_each_character_for_what_it_is():
     for char in map(chr, range(0x110000)):
-        category = unicodedata.ucd_3_2_0.category(char)
-        changed_since = category != unicodedata.category(char)
-        if category in ("Cn", "Cs", "Co") or changed_since or char in "a1!":
+        kind = unicodedata.category(char)
+        if kind in ("Cn", "Cs", "Co"):
             continue
-        kind = category[0] if category[0] in "LN" else "S"
-        if char.isspace() and not "\x1c" <= char <= "\x1f":
-            kind = "Z"
-        pieces = "|".join(bpe.pieces_of(f"a{char}1{char}!{char}", GPT2_PATTERN))
-        expected = pieces_by_kind[kind].replace("?", char)
-        if char == " ":
-            expected = "a| 1| !| "
-        assert pieces == expected, f"U+{ord(char):04X}"
+        blank = char.isspace() and not "\x1c" <= char <= "\x1f"
+        joins = {"a": kind[0] == "L", "1": kind[0] == "N", "!": kind[0] not in "LN" and not blank}
+        for first, expected in joins.items():
+            pieces = bpe.pieces_of(first + char, GPT2_PATTERN)
+            assert (len(pieces) == 1) == expected, f"U+{ord(char):04X} after {first}"
 
 
 @pytest.mark.parametrize("text, pattern, pieces", [
     ("ab12cd3", r"\p{N}+", "ab|12|cd|3"),  # what the pattern leaves out is a piece
-    ("ab", r"\p{N}+", "ab"),
-    ("ba", "", "b|a"),
     ("aB+é", r"[^\p{Lu}]+|\p{L}", "a|B|+é"),
     (r"[L]x\b", r"\[\p{L}\]|\p{L}|\\", r"[L]|x|\|b"),
     ("🙂🪐b", r"\p{So}|b", "🙂|🪐|b"),
-    ("a\U000e0100a", r"\p{M}|\p{L}", "a|\U000e0100|a"),
     ("ab.", r"[.\]a]+|b", "a|b|."),
 ])
-def test_patterns_of_ones_own(text, pattern, pieces):
+def test_patterns_of_ones_own_give_their_pieces(text, pattern, pieces):
     assert bpe.pieces_of(text, pattern) == pieces.split("|")
 
 
-@pytest.mark.parametrize("pattern", [
-    "(?:a", "(?P<x>a)", "a)", "[a", "*a", r"\p{Han}", r"[\p{Greek}a]", r"\p", r"\pL", r"\p{L", "(a)",
-    "[a[b]]", "[a&&b]", r"\p{L}++", "a?+", "a*+", "a{1,3}+", "a$", "^a", r"a\Z", r"\w", r"\W", r"[\w]",
-    r"[\W]", r"\b", r"\B",
-])
-def test_patterns_that_mean_nothing_or_other_things_elsewhere(pattern):
+# Each of these is no pattern, or has another meaning in other libraries.
+NOT_PATTERNS = r"(?:a a) [a *a \p \pL \p{L \p{Han} [\p{Greek}a]"
+OTHER_PATTERNS = r"(a) (?P<x>a) [a[b]] [a&&b] \p{L}++ a?+ a*+ a{1,3}+ a$ ^a a\Z \w \W [\w] [\W] \b \B"
+
+
+@pytest.mark.parametrize("pattern", f"{NOT_PATTERNS} {OTHER_PATTERNS}".split())
+def test_patterns_that_mean_nothing_or_something_else_elsewhere_are_refused(pattern):
     with pytest.raises(InputError):
         bpe.pieces_of("ab", pattern)
 
@@ -278,7 +259,7 @@ def test_surrogates_become_characters_or_replacement_characters():
     (GPT4O, "84 256 275 118 101 32 272 52 53 273 39 197 191 32 "
      "120 274 32 231 140 171 276 153 130"),
 ])
-def test_the_ids_that_tiktoken_and_tokenizers_give(pattern, ids):
+def test_ids_are_those_of_tiktoken_and_tokenizers(pattern, ids):
     tokenizer = Tokenizer(SMALL.ranks, pattern)
     assert tokenizer.encode("They've 12345\r\n'ſ x_y 猫🙂") == list(map(int, ids.split()))
 
@@ -326,13 +307,7 @@ def test_a_stream_takes_no_more_ids_than_it_needs():
     assert list(ids) == list("猫".encode())
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_a_stream_gives_the_text_that_decode_gives(seed):
-    ids = random.Random(seed).choices([97, 195, 169, 240, 159, 153, 130, 256], k=6)
-    assert "".join(SMALL.decode_stream(ids)) == SMALL.decode(ids)
-
-
-@pytest.mark.parametrize("wrong", [302, -1, 10 ** 30, "a", None])
+@pytest.mark.parametrize("wrong", [302, -1])
 def test_an_unknown_id_is_an_error(wrong):
     with pytest.raises(KeyError):
         SMALL.decode([97, wrong])
@@ -352,13 +327,12 @@ def test_a_normal_form_is_applied_to_text_and_not_to_special_tokens():
     assert tokenizer.encode("e\u0301 e\u0301!", "all") == [*SMALL.encode("é "), 300]
 
 
-def test_training():
+def test_training_gives_bytes_then_learned_tokens_then_special_tokens():
     tokenizer = Tokenizer.train("ab ab ab", 260, GPT2_PATTERN, ["<b>", "<c>"])
     assert tokenizer.ranks == learned(b"ab", b" ab")
     assert tokenizer.special_tokens == {"<b>": 258, "<c>": 259}
     assert tokenizer.pattern == GPT2_PATTERN
     assert len(Tokenizer.train("ab ab", 500).ranks) == 258  # no pair is left
-    assert Tokenizer.train("ab", 257, special_tokens=["<b>"]).ranks == BYTES
     with pytest.raises(InputError):
         Tokenizer.train("ab", 256, special_tokens=["<b>"])
 
@@ -371,9 +345,14 @@ def write(path, text):
     return str(path)
 
 
+def tiktoken_lines(ranks):
+    """Return the content of a .tiktoken file."""
+    lines = [f"{base64.b64encode(token).decode()} {i}\n" for token, i in ranks.items()]
+    return "".join(lines)
+
+
 def test_a_tiktoken_file_needs_a_pattern(tmp_path):
-    path = write(tmp_path / "a.tiktoken", "".join(
-        f"{bpe.base64.b64encode(token).decode()} {i}\n" for token, i in SMALL.ranks.items()))
+    path = write(tmp_path / "a.tiktoken", tiktoken_lines(SMALL.ranks))
     with pytest.raises(InputError, match="--pattern"):
         bpe.load(path)
     tokenizer = bpe.load(path, GPT2_PATTERN)
@@ -381,168 +360,119 @@ def test_a_tiktoken_file_needs_a_pattern(tmp_path):
     assert tokenizer.pattern == GPT2_PATTERN
 
 
-@pytest.mark.parametrize("pattern", [*PATTERNS.values(), GPT4O, r"\p{L}+|[^\p{L}]"])
 @pytest.mark.parametrize("form", [None, "NFC"])
-def test_a_tokenizer_json_there_and_back(pattern, form, tmp_path):
-    tokenizer = Tokenizer(SMALL.ranks, pattern, {"<|b|>": 1000, '%s "': 700}, form)
+def test_a_tokenizer_json_brings_the_same_tokenizer_back(form, tmp_path):
+    ranks = learned(b"ab", b"xyz")  # no merges lead to xyz
+    tokenizer = Tokenizer(ranks, GPT4O, {"<|b|>": 1000, '%s "': 700}, form)
     path = tmp_path / "tok.json"
     bpe.save(tokenizer, path)
     back = bpe.load(path)
     assert back.ranks == tokenizer.ranks
     assert back.special_tokens == tokenizer.special_tokens
-    assert back.pattern == pattern
+    assert back.pattern == GPT4O
     assert back.normal_form == form
-    assert os.listdir(tmp_path) == ["tok.json"]
     assert bpe.load(path, GPT2_PATTERN).pattern == GPT2_PATTERN
 
 
-def test_what_a_tokenizer_json_says(tmp_path):
-    # What the library tokenizers 0.23 reads; 20,000 random texts got the same ids there.
+def test_a_tokenizer_json_has_the_names_and_merges_that_other_libraries_read(tmp_path):
+    # With such files, the library tokenizers 0.23 gave the same ids for 20,000 random texts.
     ranks = learned(b"ab", b" ab", "é".encode(), b"xyz", b"aba")
-    bpe.save(Tokenizer(ranks, GPT4_PATTERN, {"<x>": 300}, "NFKC"), tmp_path / "tok.json")
+    bpe.save(Tokenizer(ranks, GPT4_PATTERN, {"<x>": 300}), tmp_path / "tok.json")
     root = json.loads((tmp_path / "tok.json").read_text("utf-8"))
-    assert root["normalizer"] == {"type": "NFKC"}
-    assert root["added_tokens"] == [{
-        "id": 300, "content": "<x>", "single_word": False, "lstrip": False,
-        "rstrip": False, "normalized": False, "special": True}]
-    split, byte_level = root["pre_tokenizer"]["pretokenizers"]
-    assert split == {"type": "Split", "pattern": {"Regex": GPT4_PATTERN},
-                     "behavior": "Isolated", "invert": False}
-    assert byte_level == {"type": "ByteLevel", "add_prefix_space": False,
-                          "trim_offsets": True, "use_regex": False}
+    assert root["added_tokens"][0]["normalized"] is False
     model = root["model"]
-    assert model["ignore_merges"]
     assert model["merges"] == [["a", "b"], ["Ġ", "ab"], ["Ã", "©"], ["ab", "a"]]
     assert model["vocab"]["Ġab"] == 257
     assert model["vocab"]["<x>"] == 300
-    # GPT-2's own names for a blank, the end of a line, byte 0 and the soft hyphen
-    ids = {i: name for name, i in model["vocab"].items()}
-    assert [ids[i] for i in (32, 10, 0, 0xad, 0x7f, 0xa0)] == list("ĠĊĀŃġł")
 
 
-BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-
-
-def gpt2_style():
-    """Return a tokenizer.json as GPT-2 has it: ! is 0, and a blank is 220."""
+def file_of_another(pre_tokenizer, merges='["Ġ t", "h e"]'):
+    """Return a tokenizer.json with GPT-2's ids: ! is 0, and a blank is 220."""
     printable = [i for i in range(256) if i != 32 and chr(i).isprintable()]
     names = list(map(chr, [*printable, *range(0x100, 0x100 + 256 - len(printable))]))
     vocab = {name: i for i, name in enumerate([*names, "Ġt", "he", "<s>"])}
-    added = {"id": 258, "special": True, "content": "<s>", "single_word": False,
-             "lstrip": False, "rstrip": False, "normalized": True}
-    return {
-        "version": "1.0", "truncation": None, "normalizer": None,
-        "pre_tokenizer": dict(BYTE_LEVEL), "added_tokens": [added],
-        "post_processor": {"type": "ByteLevel", "add_prefix_space": True},
-        "model": {"dropout": None, "unk_token": None, "continuing_subword_prefix": "",
-                  "end_of_word_suffix": "", "vocab": vocab, "merges": ["Ġ t", "h e"]}}
+    return """{"version": "1.0", "normalizer": null, "pre_tokenizer": %s,
+        "added_tokens": [{"id": 258, "special": true, "content": "<s>", "normalized": true,
+            "single_word": false, "lstrip": false, "rstrip": false}],
+        "post_processor": {"type": "ByteLevel", "add_prefix_space": true},
+        "model": {"dropout": null, "byte_fallback": false, "continuing_subword_prefix": "",
+            "end_of_word_suffix": "", "type": "BPE", "merges": %s, "vocab": %s}}
+        """ % (pre_tokenizer, merges, json.dumps(vocab))
 
 
-def split_by(regex, **settings):
-    """Return a pre_tokenizer that cuts by a regular expression."""
-    split = {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated",
-             "invert": False, **settings}
-    return {"type": "Sequence", "pretokenizers": [split, {**BYTE_LEVEL, "use_regex": False}]}
+def split_by(pattern):
+    """Return a pre_tokenizer that cuts by a pattern, as newer models have it."""
+    return """{"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": %s}, "behavior": "Isolated", "invert": false},
+        {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}
+        ]}""" % json.dumps(pattern)
 
 
-def test_a_file_of_gpt2s_kind(tmp_path):
-    tokenizer = bpe.load(write(tmp_path / "a", json.dumps(gpt2_style())))
+def test_a_file_of_gpt2s_kind_is_read(tmp_path):
+    byte_level = '{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}'
+    tokenizer = bpe.load(write(tmp_path / "a", file_of_another(byte_level)))
     assert tokenizer.pattern == GPT2_PATTERN
     assert tokenizer.special_tokens == {"<s>": 258}
     assert tokenizer.encode("! the a<s>", "all") == [0, 256, 257, 220, 64, 258]
     assert tokenizer.decode([220, 64, 198]) == " a\n"
 
 
-def test_a_file_of_llama3s_kind(tmp_path):
-    root = gpt2_style()
-    root["pre_tokenizer"] = split_by(LLAMA3)
-    root["model"] |= {"type": "BPE", "ignore_merges": True, "merges": [["Ġ", "t"], ["h", "e"]]}
-    root["model"]["vocab"]["xyz"] = 259
-    tokenizer = bpe.load(write(tmp_path / "a", json.dumps(root)))
-    assert tokenizer.pattern == LLAMA3
-    assert tokenizer.encode("<s> the'S12xyz", "all") == [258, 256, 257, 6, 50, 16, 17, 259]
+@pytest.mark.parametrize("pattern", [LLAMA3, LLAMA3.replace("{1,3}", ""), GPT4O])
+def test_files_of_llama3s_qwens_and_gpt4os_kinds_are_read(pattern, tmp_path):
+    text = file_of_another(split_by(pattern), merges='[["Ġ", "t"], ["h", "e"]]')
+    text = text.replace('"normalizer": null', '"normalizer": {"type": "NFC"}')
+    tokenizer = bpe.load(write(tmp_path / "a", text))
+    assert tokenizer.pattern == pattern
+    assert tokenizer.encode("<s> the", "all") == [258, 256, 257]
+    assert tokenizer.encode("e\u0301") == tokenizer.encode("é")
 
 
-def test_files_of_qwens_and_gpt4os_kind(tmp_path):
-    root = gpt2_style()
-    root["normalizer"] = {"type": "NFC"}
-    for pattern in (LLAMA3.replace("{1,3}", ""), GPT4O):
-        root["pre_tokenizer"] = split_by(pattern)
-        tokenizer = bpe.load(write(tmp_path / "a", json.dumps(root)))
-        assert tokenizer.pattern == pattern
-        assert tokenizer.encode("e\u0301") == tokenizer.encode("é")
-
-
-REFUSED = {
-    "dropout": {"model": {"dropout": 0.1}},
-    "byte_fallback": {"model": {"byte_fallback": True}},
-    "end_of_word_suffix": {"model": {"end_of_word_suffix": "</w>"}},
-    "continuing_subword_prefix": {"model": {"continuing_subword_prefix": "##"}},
-    "order": {"model": {"merges": ["h e", "Ġ t"]}},
-    "not all": {"model": {"merges": ["Ġ t"]}},
-    "Lowercase": {"normalizer": {"type": "Lowercase"}},
-    "Metaspace": {"pre_tokenizer": {"type": "Metaspace"}},
-    "add_prefix_space": {"pre_tokenizer": {**BYTE_LEVEL, "add_prefix_space": True}},
-    "use_regex": {"pre_tokenizer": {**BYTE_LEVEL, "use_regex": False}},
-    "Removed": {"pre_tokenizer": split_by("a", behavior="Removed")},
-    "invert": {"pre_tokenizer": split_by("a", invert=True)},
-    "Regex": {"pre_tokenizer": split_by("a", pattern={"String": "a"})},
-    "[": {"pre_tokenizer": split_by("[a[b]]")},
-    "}+": {"pre_tokenizer": split_by(r"\p{N}{1,3}+")},
-    "(?:a": {"pre_tokenizer": split_by("(?:a")},
-    "lstrip": {"added_tokens": {"lstrip": True}},
-    "rstrip": {"added_tokens": {"rstrip": True}},
-    "single_word": {"added_tokens": {"single_word": True}},
-    "byte": {"vocab": {"a": 259, "aa": 64}},
-    "64.5 is no id": {"vocab": {"a": 64.5}},
-    "-64 is no id": {"vocab": {"a": -64}},
-    "same id": {"vocab": {"a": 65}},
-}
-
-
-@pytest.mark.parametrize("message", REFUSED)
-def test_what_would_change_ids_is_refused_by_name(message, tmp_path):
-    root = gpt2_style()
-    for place, change in REFUSED[message].items():
-        if place == "model":
-            root["model"] |= change
-        elif place == "vocab":
-            root["model"]["vocab"] |= change
-        elif place == "added_tokens":
-            root["added_tokens"][0] |= change
-        else:
-            root[place] = change
-    if message == "byte":
-        del root["model"]["vocab"]["a"]
-        root["model"]["ignore_merges"] = True
-    path = write(tmp_path / "tok", json.dumps(root))
+@pytest.mark.parametrize("message, old, new", [
+    ("the model is Unigram, not BPE", '"BPE", "merges"', '"Unigram", "scores"'),
+    ("dropout", '"dropout": null', '"dropout": 0.1'),
+    ("byte_fallback", '"byte_fallback": false', '"byte_fallback": true'),
+    ("continuing_subword_prefix", '_prefix": ""', '_prefix": "##"'),
+    ("end_of_word_suffix", '_suffix": ""', '_suffix": "</w>"'),
+    ("order", '["Ġ t", "h e"]', '["h e", "Ġ t"]'),
+    ("not all", '["Ġ t", "h e"]', '["Ġ t"]'),
+    ("Lowercase", '"normalizer": null', '"normalizer": {"type": "Lowercase"}'),
+    ("the pre_tokenizer is", "ByteLevel", "Metaspace"),
+    ("add_prefix_space", '_space": false', '_space": true'),
+    ("the pre_tokenizer is", '"use_regex": false', '"use_regex": true'),
+    ("the pre_tokenizer is", "Isolated", "Removed"),
+    ("invert", '"invert": false', '"invert": true'),
+    ("Regex", '"Regex"', '"String"'),
+    ("$ in a pattern", '"Regex": "', '"Regex": "$'),
+    ("lstrip", '"lstrip": false', '"lstrip": true'),
+    ("rstrip", '"rstrip": false', '"rstrip": true'),
+    ("single_word", '"single_word": false', '"single_word": true'),
+    ("a byte has no id", '"a": 64,', ""),
+    ("64.5 is no id", '"a": 64,', '"a": 64.5,'),
+    ("-64 is no id", '"a": 64,', '"a": -64,'),
+    ("same id", '"a": 64,', '"a": 65,'),
+])
+def test_what_would_change_ids_is_refused_by_name(message, old, new, tmp_path):
+    text = file_of_another(split_by(LLAMA3))
+    assert old in text
+    path = write(tmp_path / "tok", text.replace(old, new))
     with pytest.raises(InputError) as caught:
         bpe.load(path)
-    assert message in str(caught.value).replace(path, "")
+    assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["json", "tiktoken"])
-def test_a_damaged_file_gives_a_vocabulary_or_one_line(kind, tmp_path):
+def test_a_damaged_file_gives_a_vocabulary_or_one_line(tmp_path):
     path = tmp_path / "tok"
     bpe.save(SMALL, path)
-    if kind == "tiktoken":
-        rows = [f"{bpe.base64.b64encode(token).decode()} {i}" for token, i in SMALL.ranks.items()]
-        write(path, "\n".join(rows))
     whole = path.read_bytes()
     rng = random.Random(0)
-    n_refused = 0
     for _ in range(200):
         damaged = bytearray(whole)
-        at = rng.randrange(len(whole))
-        damaged[at] = rng.randrange(256)
-        path.write_bytes(damaged if rng.random() < 0.8 else damaged[:at])
+        damaged[rng.randrange(len(whole))] = rng.randrange(256)
+        path.write_bytes(damaged)
         try:
             bpe.load(path, GPT4_PATTERN).encode("the")
         except InputError as error:
-            n_refused += 1
             assert "\n" not in str(error)
-            assert len(str(error)) < 500
-    assert n_refused > 60
 
 
 # --- the script ---
@@ -592,7 +522,7 @@ def test_train_writes_what_train_learns(tmp_path, capsys):
 MIXED = "The cats' hat: 12345.\n    Über 猫 🙂\x0b\x0c\x1c\u2028b\r\n\n  "
 
 
-@pytest.mark.parametrize("text", [MIXED, "a", "a\n\n", "", "\r", "\u00a0\n"])
+@pytest.mark.parametrize("text", [MIXED, "a", "a\n\n", ""])
 def test_encode_decode_and_show_are_filters(text, tmp_path):
     vocabulary = str(tmp_path / "tok.json")
     bpe.save(SMALL, vocabulary)
@@ -600,7 +530,6 @@ def test_encode_decode_and_show_are_filters(text, tmp_path):
     lines = text.split("\n")
     assert encoded.decode().split("\n") == [
         " ".join(map(str, SMALL.encode(line))) for line in lines]
-    assert run("decode", vocabulary, "-", input=encoded) == text.encode()
     assert run("decode", vocabulary, write(tmp_path / "ids", encoded)) == text.encode()
     shown = run("show", vocabulary, input=text.encode()).decode()
     assert shown == "\n".join([bpe.shown(SMALL, line) for line in lines])
@@ -619,52 +548,34 @@ def default_ctrl_c():
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_filters_answer_line_by_line_and_end_at_ctrl_c(tmp_path):
     bpe.save(SMALL, tmp_path / "tok.json")
-    process = subprocess.Popen(
-        [sys.executable, bpe.__file__, "encode", str(tmp_path / "tok.json")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=default_ctrl_c)
+    process = start("bpe", "encode", tmp_path / "tok.json", preexec_fn=default_ctrl_c)
     for line in ("the cat", "", "猫"):
-        process.stdin.write(line.encode() + b"\n")
+        process.stdin.write(line + "\n")
         process.stdin.flush()
-        answer = process.stdout.readline().decode()
-        assert answer == " ".join(map(str, SMALL.encode(line))) + "\n"
+        assert process.stdout.readline().split() == list(map(str, SMALL.encode(line)))
     process.send_signal(signal.SIGINT)
-    assert b"Traceback" not in process.communicate(timeout=60)[1]
+    assert "Traceback" not in process.communicate(timeout=60)[1]
     assert process.returncode == 130
 
 
-FILES = {
-    "empty": "", "binary": b"abc\xff\n", "text": "ab ab\n", "ids": "97\n98 400\n",
-    "minus": "97\n-1", "big": "9" * 5000, "special": "<|end|>", "bytes.tiktoken": "".join(
-        f"{bpe.base64.b64encode(byte).decode()} {i}\n" for byte, i in BYTES.items())}
+FILES = {"binary": b"abc\xff\n", "text": "ab ab\n", "ids": "97\n98 400\n", "special": "<|end|>",
+         "bytes.tiktoken": tiktoken_lines(BYTES)}
 
 
 @pytest.mark.parametrize("args, message", [
     ("train none -o x.json", "none"),
-    ("train . -o x.json", "'.'"),
-    ("train text", "--output"),
     ("train text -o x.tiktoken", ".json"),
     ("train text -o none/x.json", "none/x.json"),
     ("train text binary -o x.json", "binary: 'utf-8' codec can't decode byte 0xff"),
     ("train text -o x.json --vocab-size 255", "255 tokens"),
-    ("train text -o x.json --vocab-size many", "'many'"),
     ("train text -o x.json --pattern (?:a", "'(?:a' is no regular expression: missing )"),
     ("train text -o x.json --pattern a$", "$ in a pattern"),
     ("encode", "name a vocabulary"),
     ("encode text", "text cannot be used here"),
-    ("encode empty", "empty cannot be used here"),
-    ("encode none", "none"),
     ("encode bytes.tiktoken text", "--pattern"),
-    ("encode tok.json text --pattern [", "'['"),
-    ("encode tok.json binary", "binary: 'utf-8'"),
     ("encode tok.json special", "the special token '<|end|>' is not allowed"),
-    ("show tok.json .", "'.'"),
-    ("show binary", "binary cannot be used here"),
-    ("learn", "'learn'"),
     ("decode tok.json text", "'ab'"),
     ("decode tok.json ids", "400"),
-    ("decode tok.json minus", "-1"),
-    ("decode tok.json big", "no id"),
 ])
 def test_wrong_input_gets_one_line(args, message, tmp_path):
     bpe.save(SMALL, tmp_path / "tok.json")
@@ -674,10 +585,4 @@ def test_wrong_input_gets_one_line(args, message, tmp_path):
     last = error.strip().split("\n")[-1]
     assert last.startswith("bpe.py: error: ")
     assert message in last
-    assert len(last) < 400
     assert not list(tmp_path.glob("x.*"))
-
-
-def test_a_tiktoken_file_with_its_pattern_named(tmp_path):
-    path = write(tmp_path / "a.tiktoken", FILES["bytes.tiktoken"])
-    assert run("encode", path, "--pattern", "gpt2", input=b"ab") == b"97 98"
