@@ -934,6 +934,9 @@ def sample(model, rng, max_new_tokens=50):
 #     step brings something. From 8 to 16 it brings nothing, because few names are so
 #     long.
 #
+# Is 0.8 a good learning rate? Type python wavenet.py --lr 0.4, then 1.2.
+#     The dev loss is 2.165 with 0.4, and 2.156 with 1.2. So here it hardly matters.
+#
 # Do longer rows help? Type python wavenet.py --n-hidden 64.
 #     Yes: the dev loss is 2.117. But the network then has 20,383 parameters, three
 #     times as many.
@@ -1019,7 +1022,8 @@ def read_options(argv):
         option(name, type=number, default=default, help=f"{text} ({default})")
 
     path = Path(__file__).with_name("names.txt")
-    option("--block-size", type=int, default=8, choices=[2, 4, 8, 16, 32, 64])
+    option("--block-size", type=int, default=8, choices=[2, 4, 8, 16, 32, 64],
+           help="tokens in a context (8)")
     option("--data", default=path, help="UTF-8 text with a document on each line")
     option("--gated", action="store_true", help="use WaveNet's own block")
     option("--test", action="store_true", help="evaluate on test, too")
