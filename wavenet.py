@@ -396,9 +396,9 @@ def batch_norm(x, weight, bias, statistics, training):
 
 
 # %% 4. The tree
-# How can a network look at a long context? mlp.py uses one wide layer. It lays the
-# embeddings of all eight letters end to end, and computes weighted sums of all these
-# numbers. This has two drawbacks. The wide layer has separate weights for every
+# How can a network look at a long context? mlp.py uses one wide layer. For a context of
+# eight letters, it lays eight embeddings end to end, and computes weighted sums of all
+# these numbers. This has two drawbacks. The wide layer has separate weights for every
 # position: what it learns about "ia" at the end of a context, it must learn anew for
 # "ia" two letters earlier. And a context that is twice as long needs twice as many
 # weights.
@@ -769,7 +769,7 @@ def evaluate(model, documents):
 #
 # Is the tree better than one wide layer? The default network has 6,271 parameters. That
 # of mlp.py has nearly as many, 6,226, with eight letters of context and 47 neurons
-# (python mlp.py --block-size 8 --n-hidden 47). Both see about 256,000 predictions in
+# (python mlp.py --block-size 8 --n-hidden 47). Both make about 250,000 predictions in
 # training. Here are the dev losses for the seeds 1, 2 and 3:
 #
 #     wide layer      2.149    2.157    2.151      mean 2.152
@@ -789,7 +789,8 @@ def evaluate(model, documents):
 #     convolutions, weights                4,864      6,912     11,008
 #     convolutions, multiplications        4,864      6,912     11,008
 #
-# So the trees need few weights, and only as convolutions do they need little work.
+# So for a long context the trees need few weights, and as convolutions they need little
+# work, too.
 
 # %% 7. WaveNet's block
 # The network that gave this lesson its name is made of convolutions, too, but it does
@@ -1024,13 +1025,13 @@ def read_options(argv):
     path = Path(__file__).with_name("names.txt")
     option("--block-size", type=int, default=8, choices=[2, 4, 8, 16, 32, 64],
            help="tokens in a context (8)")
-    option("--data", default=path, help="UTF-8 text with a document on each line")
+    option("--data", default=path, help="UTF-8 text, one document per line (names.txt)")
     option("--gated", action="store_true", help="use WaveNet's own block")
     option("--test", action="store_true", help="evaluate on test, too")
     number_option("--steps", 3000, 0, "training steps")
     number_option("--batch-size", 12, 1, "documents per step")
     number_option("--lr", 0.8, 1e-9, "first learning rate")
-    number_option("--seed", 42, 0, "of weights and draws")
+    number_option("--seed", 42, 0, "for weights and random draws")
     number_option("--n-embd", 12, 1, "numbers in an embedding")
     number_option("--n-hidden", 32, 1, "numbers in a hidden row")
     number_option("--eval-docs", 2000, 1, "documents to evaluate on")
