@@ -248,9 +248,9 @@ def show_losses(name, table_counts, text_counts):
 
 # %% 5. Tensor
 # Could a network learn this table by gradient descent? We have the table already. But
-# with long contexts most rows of a table are empty, as section 8 shows, however we find
-# the table. A network need not have a row of its own for each context, and the next
-# lesson makes use of this. Today we practise where we know what must come out.
+# with long contexts most rows of a table are empty, as section 8 shows. A network need
+# not have a row of its own for each context, and the next lesson makes use of this.
+# Today we practise where we know what must come out.
 #
 # The network of section 6 has a weight for each pair of tokens, 27 * 27 = 729 weights.
 # With the Value of micrograd.py, each step would make thousands of objects. So one
@@ -577,11 +577,12 @@ def show_ngrams(train_ids, dev_ids, vocab_size):
 #
 # Up to n = 4, a longer context helps. After that, the loss on dev rises, although the
 # loss on train is much lower. (At n = 6 the loss on train rises, too, but only because
-# of smoothing: most contexts occur once, and 27 times 0.1 is more than one.) This is
-# called overfitting: the model learns its own names by heart, and knows less and less
-# about others. With n = 6, 20.4% of the tokens in dev have a context that never occurs
-# in train. To a table, the contexts ann and enn have nothing in common: what it knows
-# of one of them does not help with the other. The next lesson mends this.
+# of smoothing: most contexts occur once, and the 27 counts of 0.1 that smoothing adds
+# outweigh that one.) This is called overfitting: the model learns its own names by
+# heart, and knows less and less about others. With n = 6, 20.4% of the tokens in dev
+# have a context that never occurs in train. To a table, the contexts ann and enn have
+# nothing in common: what it knows of one of them does not help with the other. The next
+# lesson mends this.
 #
 # Questions to find out more, with our answers:
 #
@@ -608,9 +609,10 @@ def read_options(argv):
     parser.add_argument("--data", help="UTF-8 text, one document per line (names.txt)")
     parser.add_argument("--steps", type=int, default=4000, help="training steps (4000)")
     parser.add_argument("--lr", type=float, default=20.0, help="learning rate (20)")
-    parser.add_argument("--seed", type=int, default=42, help="for the samples (42)")
-    parser.add_argument("--samples", type=int, default=10, help="names to invent (10)")
-    parser.add_argument("--test", action="store_true", help="print the test loss, too")
+    parser.add_argument("--seed", type=int, default=42, help="for random draws (42)")
+    parser.add_argument("--samples", type=int, default=10,
+                        help="documents to invent (10)")
+    parser.add_argument("--test", action="store_true", help="evaluate on test, too")
     args = parser.parse_args(argv)
     if args.steps < 0 or args.samples < 0 or not 0 < args.lr < math.inf:
         raise InputError("--steps and --samples must be 0 or more, --lr above 0")
@@ -655,7 +657,7 @@ def main(argv=None):
         if step <= len(losses):
             print(f"step {step:4}  loss {losses[step - 1]:.4f}")
     if not math.isfinite(nll(learned, counts)):
-        raise InputError("the loss is not finite, because --lr is too large")
+        raise InputError("the loss is not finite: --lr is too large")
     print(f"train loss {nll(learned, counts):.4f}")
     print(f"dev loss {nll(learned, dev_counts):.4f}")
     if args.test:

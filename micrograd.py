@@ -859,7 +859,7 @@ def main(argv=None):
     parser.add_argument("--n-hidden", type=int, default=16,
                         help="neurons in each of the two hidden layers (16)")
     parser.add_argument("--seed", type=int, default=42,
-                        help="where the random numbers start (42)")
+                        help="for weights and random draws (42)")
     args = parser.parse_args(argv)
     if args.steps < 0:
         raise InputError("--steps: must be 0 or more")
@@ -873,7 +873,7 @@ def main(argv=None):
     print()
     train_loss = show_moons(args.steps, args.lr, args.n_hidden, args.seed)
     if not math.isfinite(train_loss):
-        raise InputError("the loss is not finite, because --lr is too large")
+        raise InputError("the loss is not finite: --lr is too large")
 
 
 if __name__ == "__main__":

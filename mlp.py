@@ -1015,10 +1015,9 @@ def layer_norm(x, weight, bias):
 # would be the same for every example, so it would go away with the mean. Before layer
 # norm it would make a small difference, but we leave it out there, too.)
 #
-# We also let the embeddings begin 0.3 times as large. At first batch norm brings the
-# sums back to the same size, but a step of the same size is a larger part of a smaller
-# number, so the embeddings learn faster. We found 0.3 by trying: the dev loss is 2.170
-# instead of 2.180.
+# With a norm, we also let the embeddings begin 0.3 times as large. We found this by
+# trying: the dev loss is 2.170 instead of 2.180. The norm brings the sums back to the
+# same size, so only the embeddings themselves change, and learn faster.
 
 class MLPWithNorm(MLP):
     """The same network with batch norm or layer norm in its hidden layers.
@@ -1212,9 +1211,8 @@ def gradients_by_hand(model, examples):
 #     train 0.785  dev 3.684  {'n_examples': 500}       overfits
 #
 # Against overfitting, more data helps most. With 47,296 examples our network does not
-# overfit much: train ends at 2.144, and dev at 2.175. So the network has kept the
-# promise of the beginning: it is better than every table of bigram.py, of which the
-# best has 2.2132.
+# overfit much: train ends at 2.144, and dev at 2.175. So the network is better than
+# every table of bigram.py, of which the best has 2.2132.
 
 # %% 12. Questions
 # The answers are means over the seeds 1, 2 and 3, for which the default run has a dev
@@ -1370,11 +1368,11 @@ def read_options(argv):
     parser = argparse.ArgumentParser()
     option = parser.add_argument
     path = Path(__file__).with_name("names.txt")
-    option("--data", default=path, help="UTF-8 text with a document on each line")
+    option("--data", default=path, help="UTF-8 text, one document per line (names.txt)")
     option("--steps", type=int, default=8000, help="training steps (8000)")
     option("--batch-size", type=int, default=32, help="examples per step (32)")
     option("--lr", type=float, default=0.4, help="first learning rate (0.4)")
-    option("--seed", type=int, default=42, help="of weights and draws (42)")
+    option("--seed", type=int, default=42, help="for weights and random draws (42)")
     option("--block-size", type=int, default=4, help="tokens in a context (4)")
     option("--n-embd", type=int, default=12, help="numbers in an embedding (12)")
     option("--n-hidden", type=int, default=64, help="neurons in a hidden layer (64)")
@@ -1395,10 +1393,10 @@ def check_options(args):
     """Raise InputError for an option that cannot be used."""
     for name in ["lr", "batch_size", "block_size", "n_embd", "n_hidden", "n_layer"]:
         if not 0 < getattr(args, name) < math.inf:
-            raise InputError(f"{name} must be a number above 0")
+            raise InputError(f"{name}: must be above 0")
     for name in ["steps", "samples"]:
         if getattr(args, name) < 0:
-            raise InputError(f"{name} must not be below 0")
+            raise InputError(f"{name}: must be 0 or more")
     if args.norm == "batch" and args.batch_size < 2:
         raise InputError("--norm batch needs a --batch-size of at least 2")
     layers = (args.n_layer, args.norm, args.activation)

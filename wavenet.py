@@ -3,10 +3,11 @@
 The network of mlp.py lays the embeddings of all letters of its context end to end, and
 multiplies them by one wide matrix. A context that is twice as long needs a matrix that
 is twice as wide. In this lesson, a tree joins two neighbours at a time, so a context
-that is twice as long needs only one more level. Then we see that the trees of all
-positions of a name share most of their parts. Computed once each, these parts are what
-is called dilated causal convolutions. Networks of this kind have learned to speak:
-WaveNet, whose block comes at the end, predicts sound from thousands of earlier values.
+that is twice as long needs only one more level. Each letter of a name needs a tree of
+its own, but these trees have most of their parts in common. So we compute each part
+only once, and the trees become what is called dilated causal convolutions. Such
+networks have learned to speak: WaveNet, which comes at the end of the lesson, predicts
+each value of a sound from thousands of earlier ones.
 
     python wavenet.py                   train, evaluate, and invent names
     python wavenet.py --gated           the same with WaveNet's own block
@@ -20,9 +21,10 @@ prints, among other lines:
     dev loss 2.1559
     samples: malettyn, ailan, karra, lori, giston, ajadell, lasen, marsona
 
-Sections 1 to 3 repeat code that mlp.py explains, so you may skip to section 4. Some
-functions are marked as exercises. 4.3 is lesson 4, exercise 3: delete the body below
-the docstring, write it anew, and run python -m pytest tests/test_wavenet.py.
+Sections 1 to 3 and the loss repeat code that mlp.py explains, so you may skip to
+section 4. Some functions are marked as exercises. 4.3 is lesson 4, exercise 3: delete
+the body below the docstring, write it anew, and run python -m pytest
+tests/test_wavenet.py.
 """
 import argparse
 import math
@@ -394,11 +396,11 @@ def batch_norm(x, weight, bias, statistics, training):
 
 
 # %% 4. The tree
-# How can a network look at a long context? mlp.py uses one wide layer. It lays the
-# embeddings of all eight letters end to end, and computes weighted sums of all these
-# numbers. This has two drawbacks. The wide layer has separate weights for every
+# How can a network look at a long context? mlp.py uses one wide layer. For a context of
+# eight letters, it lays eight embeddings end to end, and computes weighted sums of all
+# these numbers. This has two drawbacks. The wide layer has separate weights for every
 # position: what it learns about "ia" at the end of a context, it must learn anew for
-# "ia" one letter earlier. And a context that is twice as long needs twice as many
+# "ia" two letters earlier. And a context that is twice as long needs twice as many
 # weights.
 #
 # A tree joins neighbours instead. Letters become pairs, pairs become fours, and fours
@@ -414,8 +416,9 @@ def batch_norm(x, weight, bias, statistics, training):
 #
 # At every fork, two rows are laid end to end. A linear layer, batch norm and tanh turn
 # them into one row of n_hidden numbers. All pairs share one set of weights, so what is
-# learned about "ia" serves for each pair of the context. All fours share a second set
-# of weights, and all eights a third one. A context that is twice as long needs only one
+# learned about "ia" serves for each pair of the context. (One letter earlier, the pairs
+# would be other ones. Section 5 computes those, too.) All fours share a second set of
+# weights, and all eights a third one. A context that is twice as long needs only one
 # more level.
 #
 # So the one new operation is to join rows. join() gets two lists of row numbers. Row i
@@ -456,8 +459,9 @@ def join(x, left, right):
 # stacked in one matrix, with eight rows for each context. Eight is even, so no pair is
 # made of rows from two contexts. The same holds for the four rows per context of the
 # next level, and for the two rows of the last one. The default network has 12 numbers
-# in an embedding, 32 in a hidden row, and 27 tokens. Nine contexts go through it like
-# this:
+# in an embedding, 32 in a hidden row, and 27 tokens. The name jeremiah has nine
+# contexts, one for each letter and one for the boundary at its end. They go through the
+# network like this:
 #
 #     embedding    72 rows of 12 numbers
 #     level 0      36 rows of 32 numbers      pairs
@@ -465,15 +469,13 @@ def join(x, left, right):
 #     level 2       9 rows of 32 numbers      eights
 #     output        9 rows of 27 numbers      the logits
 #
-# The lectures' notebooks keep the contexts apart, in a tensor of shape (B, T, C): B
-# contexts of T rows with C numbers each. The numbers are stored in the same order as in
-# our B * T rows, and view(B, T // 2, 2 * C) joins the same rows.
-
-# The first weights are those of mlp.py. A row of n_in numbers gives sums of about the
-# same size if the weights have a standard deviation of 1 / sqrt(n_in). The output layer
-# begins with a tenth of this, which is called its gain. So all logits are close to 0 at
-# first, all tokens are about equally likely, and the first loss is close to log(27) =
-# 3.30.
+# The first weights are drawn as in mlp.py. With n_in inputs, the weights of a layer
+# have a standard deviation of 1 / sqrt(n_in), so its sums are about as large as its
+# inputs. (The gain of 5/3 is left out, because batch norm rescales the sums anyway.
+# Because of batch norm, the layers have no bias either.) The embeddings are drawn by
+# the same function, which happens to give a good size: 0.29, where mlp.py has 0.3. The
+# output layer has a gain of 0.1, so that all logits are close to 0 at first, and the
+# first loss is close to log(27) = 3.30.
 
 class Tree:
     """The network. config is a dict of settings, and seed is for the first weights.
@@ -511,9 +513,11 @@ class Tree:
 
     # exercise 4.2: neighbours
     def rows_to_join(self, k, lengths):
-        """Return which rows level k joins: two lists of row numbers, left and right.
+        """Return which rows level k joins: the row numbers left and right.
 
-        lengths says how many ids each context has.
+        lengths says how many ids each context has. For the tree only their sum counts,
+        but the next section needs each of them. (In the example None stands for self,
+        which is not used.)
 
         >>> left, right = Tree.rows_to_join(None, 0, [4, 4])
         >>> list(left), list(right)
@@ -525,12 +529,12 @@ class Tree:
     def levels(self, x, lengths, training):
         """Return x after all levels: (N, n_embd) -> (M, n_hidden)."""
         p = self.params
-        for k in range(self.config["n_levels"]):
+        for k, statistics in enumerate(self.statistics):
             left, right = self.rows_to_join(k, lengths)
             x = join(x, left, right)               # (M, 2 * n)
             x = linear(x, p[f"level.{k}.weight"])  # (M, n_hidden)
-            x = batch_norm(x, p[f"norm.{k}.weight"], p[f"norm.{k}.bias"],
-                           self.statistics[k], training)
+            x = batch_norm(
+                x, p[f"norm.{k}.weight"], p[f"norm.{k}.bias"], statistics, training)
             x = tanh(x)
         return x
 
@@ -547,7 +551,7 @@ class Tree:
 
 # %% 5. The same as convolutions
 # The network must predict every letter of a name, so it needs one tree for each
-# context. These trees compute many parts again and again. Here are the lowest joins of
+# context. These trees compute many parts again and again. Here are the first joins of
 # the last six trees of jeremiah, with a dot for the boundary:
 #
 #     context      pairs
@@ -558,40 +562,42 @@ class Tree:
 #     ·jeremia     ·j   er   em   ia
 #     jeremiah     je   re   mi   ah
 #
-# The pairs er and re are computed three times each. (A context uses every second pair.
-# So it shares pairs with the context two letters before it, and not with the one just
-# before it.) In the whole table there are only as many different pairs as there are
-# positions: each letter makes one pair with the letter before it.
+# Many pairs are computed three times. (A context uses every second pair. So it shares
+# pairs with the context two letters before it, and not with the one just before it.)
+# But there are only nine different pairs, because each of the nine positions makes one
+# pair with the position before it: ·j, je, er, re, em, mi, ia, ah, and ·· at the first
+# position, which is a boundary.
 #
 # So we compute this pair once for each position. Then we join each pair with the pair
 # that ends two positions before it, and have one four for each position. And we join
 # each four with the four that ends four positions before it, which gives one eight for
-# each position. Here are the parts that the letters of jeremiah give:
+# each position. Here are the parts that are made of letters alone:
 #
-#      j      e      r      e      m      i      a      h
+#      j      e      r      e      m      i      a      h        letters
 #
-#            [je]    er    [re]    em    [mi]    ia    [ah]     letters, 1 apart
+#            [je]    er    [re]    em    [mi]    ia    [ah]      pairs
 #
-#                         [jere]  erem   remi   emia  [miah]    pairs, 2 apart
+#                         [jere]  erem   remi   emia  [miah]     fours
 #
-#                                                   [jeremiah]  fours, 4 apart
+#                                                   [jeremiah]   eights
 #
 # The brackets mark the tree of section 4: all its parts are here. The parts without
-# brackets belong to the trees of other contexts.
+# brackets belong to the trees of other contexts. (Parts with a boundary, such as ·j and
+# ··je, are left out of the picture.)
 #
-# What do we save? The nine trees of jeremiah, one for each letter and one for the
-# boundary at the end, have 9 * (4 + 2 + 1) = 63 joins. Now there are 3 for each of the
-# nine positions, 27 in all. The longer the context, the more we save:
+# What do we save? The nine trees of jeremiah have 9 * (4 + 2 + 1) = 63 joins. Now there
+# are 3 for each of the nine positions, 27 in all. The longer the context, the more we
+# save:
 #
 #     tokens in the context                   8     16     64
 #     joins per position, trees               7     15     63
 #     joins per position, convolutions        3      4      6
 #
-# A layer that applies the same weights at every position is called a convolution. Ours
-# are causal: they look at earlier positions, never at later ones. And they are dilated:
-# the two positions that they join are `dilation` apart, here 1, 2 and 4. PyTorch has
-# the join and the linear layer in one: nn.Conv1d(n_in, n_out, kernel_size=2,
-# dilation=dilation).
+# A layer that computes one row for every position, from a few rows near it and always
+# with the same weights, is called a convolution. Ours are causal: they look at earlier
+# positions, never at later ones. And they are dilated: the two positions that they join
+# are `dilation` apart, here 1, 2 and 4. (In PyTorch, nn.Conv1d(n_in, n_out,
+# kernel_size=2, dilation=dilation) is such a join with its linear layer.)
 #
 # What stands before position 0? Position 0 is a boundary, and in the trees everything
 # before it would be boundaries too. So on every level, row 0 is the row for "nothing
@@ -608,12 +614,13 @@ class Convolutions(Tree):
     Trees and convolutions for jeremiah, with the same first weights:
 
     >>> config = {"vocab_size": 27, "n_levels": 3, "n_embd": 12, "n_hidden": 32}
-    >>> ids = [26] * 8 + encode("jeremiah", "abcdefghijklmnopqrstuvwxyz")
+    >>> name = encode("jeremiah", "abcdefghijklmnopqrstuvwxyz")
+    >>> padded = [26] * 8 + name  # the first context has eight boundaries
     >>> contexts = []
     >>> for t in range(9):
-    ...     contexts += ids[t:t + 8]
+    ...     contexts += padded[t:t + 8]
     >>> a = Tree(config, seed=1)(contexts, [8] * 9)
-    >>> b = Convolutions(config, seed=1)(ids[7:], [9])
+    >>> b = Convolutions(config, seed=1)([26] + name, [9])
     >>> a.shape == b.shape == (9, 27)
     True
     >>> max([math.dist(p, q) for p, q in zip(a.data, b.data)]) < 1e-12
@@ -622,11 +629,11 @@ class Convolutions(Tree):
 
     # exercise 4.3: looking back
     def rows_to_join(self, k, lengths):
-        """Return which rows level k joins: two lists of row numbers, left and right.
+        """Return which rows level k joins: the row numbers left and right.
 
-        lengths says how many rows each document has. left has the number of the row
-        that is 2^k positions earlier in the same document. If there is no row so far
-        back, it is the first row of the document. right has the numbers of all rows.
+        lengths says how many rows each document has. right has the numbers of all rows,
+        and left that of the row 2^k positions earlier in the same document. If there is
+        no row so far back, it is the first row of the document.
 
         >>> left, right = Convolutions.rows_to_join(None, 1, [5, 3])
         >>> list(left), list(right)
@@ -634,7 +641,7 @@ class Convolutions(Tree):
         """
         earlier = []
         for length in lengths:
-            first = len(earlier)
+            first = len(earlier)  # number of the first row of this document
             earlier += [first + max(0, t - 2 ** k) for t in range(length)]
         return earlier, range(len(earlier))
 
@@ -649,7 +656,9 @@ class Convolutions(Tree):
 # The loss is the cross-entropy of mlp.py, the mean of -log(p), where p is the
 # probability that the network gave to the token that really came. A batch is made of
 # whole documents, drawn at random. At each position the network predicts the next
-# token, so a name of eight letters gives nine predictions at once.
+# token, so a name of eight letters gives nine predictions at once. The documents of a
+# batch are stacked, and lengths says where each of them ends, so that they may have
+# different lengths.
 
 def log_sum(row):
     """Return the logarithm of the sum of e^v over all v in row.
@@ -760,23 +769,28 @@ def evaluate(model, documents):
 #
 # Is the tree better than one wide layer? The default network has 6,271 parameters. That
 # of mlp.py has nearly as many, 6,226, with eight letters of context and 47 neurons
-# (python mlp.py --block-size 8 --n-hidden 47), and both see about 256,000 predictions
-# in training. Here are the dev losses for the seeds 1, 2 and 3:
+# (python mlp.py --block-size 8 --n-hidden 47). Both make about 250,000 predictions in
+# training. Here are the dev losses for the seeds 1, 2 and 3:
 #
-#     wide layer     2.149    2.148    2.151      mean 2.149
-#     tree           2.170    2.150    2.155      mean 2.158
+#     wide layer      2.149    2.157    2.151      mean 2.152
+#     convolutions    2.170    2.150    2.155      mean 2.158
 #
-# On names it is not: the wide layer is even a little better. Names are short, and the
-# nearest letters say most about the next one, so a tree cannot show what it can do. Its
-# strength is a long context. These are the weights before the output layer:
+# The means differ by less than two seeds do, so we cannot tell which is better. Names
+# are short, and the nearest letters say most about the next one. The strength of the
+# tree is a long context, which names cannot show. But we can count. These are the
+# weights before the output layer, without those of embeddings and batch norm, and the
+# multiplications that they cause for each token to predict:
 #
-#     tokens in the context        8         16         64
-#     wide layer               4,512      9,024     36,096
-#     tree                     4,864      6,912     11,008
+#     tokens in the context                    8         16         64
+#     wide layer, weights                  4,512      9,024     36,096
+#     wide layer, multiplications          4,512      9,024     36,096
+#     trees, weights                       4,864      6,912     11,008
+#     trees, multiplications               9,216     20,480     88,064
+#     convolutions, weights                4,864      6,912     11,008
+#     convolutions, multiplications        4,864      6,912     11,008
 #
-# Each of these weights is used once per token, by the wide layer as well as by the
-# convolutions. So the table also shows the number of multiplications per token.
-
+# So for a long context the trees need few weights, and as convolutions they need little
+# work, too.
 
 # %% 7. WaveNet's block
 # The network that gave this lesson its name is made of convolutions, too, but it does
@@ -793,7 +807,9 @@ def evaluate(model, documents):
 #     out  = t * s
 #
 #     a      2.0     2.0     2.0
+#     t      0.964   0.964   0.964
 #     b     -4.0     0.0     4.0
+#     s      0.018   0.5     0.982
 #     out    0.017   0.482   0.947
 #
 # We have tanh already, so the new operation is t * sigmoid(b). By the product rule, the
@@ -805,7 +821,8 @@ def evaluate(model, documents):
 #
 # For b = -1000, e^-b would be too large for a float. But sigmoid can be computed from
 # tanh, where nothing can overflow: sigmoid(b) = (1 + tanh(b / 2)) / 2. (To check this,
-# put tanh(v) = (1 - e^-2v) / (1 + e^-2v) in, with v = b / 2.)
+# write tanh(v) as (e^v - e^-v) / (e^v + e^-v), multiply top and bottom by e^-v, which
+# gives (1 - e^-2v) / (1 + e^-2v), and put v = b / 2 in.)
 
 # exercise 4.4: the gate
 def gate(t, b):
@@ -828,12 +845,12 @@ def gate(t, b):
 
 # Second, a residual connection. The output of a block does not replace what went into
 # the block, but is added to it. So a block only has to learn what to change. In a sum,
-# the gradient passes on unchanged, so it reaches the first block without being
-# multiplied by the weights of the others.
+# the gradient passes on unchanged, so a part of it reaches the first block without
+# being multiplied by the weights of the others.
 #
 # Third, skip connections. The logits are computed from the sum of the outputs of all
-# blocks. So each block can speak for itself: the first one of pairs of letters, the
-# last one of all eight letters. This is one block:
+# blocks. So each block has its say about the next letter: the first one knows pairs of
+# letters, and the last one all eight letters. This is one block:
 #
 #     x ──┬── join ── tanh and gate ── linear ──┬── out, to the sum of all blocks
 #         │                                     │         (skip connection)
@@ -841,7 +858,8 @@ def gate(t, b):
 #                                                         (residual connection)
 #
 # Only rows of the same length can be added. So the embeddings have n_hidden numbers,
-# too. There is no batch norm.
+# too. There is no batch norm, as in the paper: tanh and the gate keep the numbers
+# small.
 
 class WaveNet(Convolutions):
     """A network of WaveNet's blocks. config["n_embd"] must be config["n_hidden"].
@@ -882,9 +900,9 @@ class WaveNet(Convolutions):
 
 
 # With python wavenet.py --gated --n-hidden 19, the network has 6,468 parameters, about
-# as many as before. Its mean dev loss over the seeds 1, 2 and 3 is 2.172, so it is not
-# better here than batch norm without gates (2.158). Three levels are too few for these
-# ideas to pay. The networks of the paper have thirty levels and more.
+# as many as before. Its mean dev loss over the seeds 1, 2 and 3 is 2.176, so it is not
+# better here than batch norm without gates (2.158). The networks of the paper have
+# thirty levels and more, and ours has three.
 
 # %% 8. Samples
 # To invent a name, we begin with the boundary, and draw a token according to the
@@ -909,16 +927,20 @@ def sample(model, rng, max_new_tokens=50):
 
 # %% 9. Questions
 # The answers are mean dev losses over the seeds 1, 2 and 3. The default run has 2.158,
-# and its seeds differ by up to 0.020, so a smaller difference is none.
+# and its seeds differ by up to 0.020. So a difference of 0.01 between two means is
+# none.
 #
-# What does a longer context bring? Type python wavenet.py --block-size 2, then 4 and
-# 16.
-#     The dev loss is 2.299 with 2 tokens, 2.185 with 4, and 2.155 with 16. Most names are
-#     shorter than 8 letters, so beyond that there is little to see.
+# What does a longer context bring? Type python wavenet.py --block-size 2, then 4, 16.
+#     The dev loss is 2.298 with 2 tokens, 2.183 with 4, and 2.164 with 16. Up to 8 each
+#     step brings something. From 8 to 16 it brings nothing, because few names are so
+#     long.
+#
+# Is 0.8 a good learning rate? Type python wavenet.py --lr 0.4, then 1.2.
+#     The dev loss is 2.165 with 0.4, and 2.156 with 1.2. So here it hardly matters.
 #
 # Do longer rows help? Type python wavenet.py --n-hidden 64.
-#     The dev loss is 2.147. The network becomes a little better, with more than twice the
-#     work.
+#     Yes: the dev loss is 2.117. But the network then has 20,383 parameters, three
+#     times as many.
 #
 # Do the convolutions look at earlier letters only? Write this at the end of main:
 #
@@ -926,15 +948,15 @@ def sample(model, rng, max_new_tokens=50):
 #         ids = [boundary, *encode(name, characters)]
 #         print([round(max(row), 3) for row in model(ids, [9]).data])
 #
-#     The two lines differ in the last number alone. It is the only one that was computed
-#     with the last letter, which is the only one that differs.
+#     The names differ in the last letter alone, and so do the two lines in the last
+#     number alone. No earlier number was computed with the last letter.
 
 # You can stop here: what follows does the same faster, and reads options.
 
 # %% 10. The same, faster
 # CPython has faster dot products, which mlp.py explains. PyPy compiles the loop of
-# inner() when it runs for the first time, and compiles it best if that run is long, so
-# we give it a long one. (With --n-hidden 68 all is four times as slow otherwise.)
+# inner() when it runs for the first time, and compiles it best if that run is long. So
+# we give it a long one.
 
 plain_inner = inner
 
@@ -1001,14 +1023,15 @@ def read_options(argv):
         option(name, type=number, default=default, help=f"{text} ({default})")
 
     path = Path(__file__).with_name("names.txt")
-    option("--block-size", type=int, default=8, choices=[2, 4, 8, 16, 32, 64])
-    option("--data", default=path, help="UTF-8 text with a document on each line")
+    option("--block-size", type=int, default=8, choices=[2, 4, 8, 16, 32, 64],
+           help="tokens in a context (8)")
+    option("--data", default=path, help="UTF-8 text, one document per line (names.txt)")
     option("--gated", action="store_true", help="use WaveNet's own block")
     option("--test", action="store_true", help="evaluate on test, too")
     number_option("--steps", 3000, 0, "training steps")
     number_option("--batch-size", 12, 1, "documents per step")
     number_option("--lr", 0.8, 1e-9, "first learning rate")
-    number_option("--seed", 42, 0, "of weights and draws")
+    number_option("--seed", 42, 0, "for weights and random draws")
     number_option("--n-embd", 12, 1, "numbers in an embedding")
     number_option("--n-hidden", 32, 1, "numbers in a hidden row")
     number_option("--eval-docs", 2000, 1, "documents to evaluate on")
@@ -1051,7 +1074,7 @@ def main(argv=None):
     for name, part in zip(["train", "dev", "test"], split(documents)):
         parts[name] = [[boundary, *encode(text, characters), boundary] for text in part]
     config = vars(args) | {"vocab_size": boundary + 1}
-    config["n_levels"] = args.block_size.bit_length() - 1  # 3 for 8
+    config["n_levels"] = args.block_size.bit_length() - 1  # 3 for 8 = 2^3
     if args.gated:
         config["n_embd"] = args.n_hidden
         model = WaveNet(config, args.seed)

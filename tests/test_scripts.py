@@ -19,7 +19,7 @@ DATA = {"--data nothing": "nothing", "--data .": "directory: '.'",
         "--data two": "2 documents", "--data empty": "0 documents"}
 WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --data two"},
          "bigram": {**DATA, "--samples -1": "samples"},
-         "mlp": {**DATA, "--n-embd 0": "n_embd must be a number above 0",
+         "mlp": {**DATA, "--n-embd 0": "n_embd: must be above 0",
                  "--norm group": "invalid choice: 'group'",
                  "--batch-size 1": "--norm batch", "--diagnose --lr 900": "--lr is too large",
                  "--by-hand --n-layer 2": "--by-hand"},
