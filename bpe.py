@@ -444,7 +444,7 @@ class Tokenizer:
 #
 #     tokens  per character
 #         14           0.40  English  The cat is asleep on the warm roof.
-#         22           0.58  German   Die Katze schläft auf dem warmen Dach.
+#         21           0.55  German   Die Katze schläft auf dem warmen Dach.
 #         21           0.84  Turkish  Kedi sıcak çatıda uyuyor.
 #         69           2.56  Hindi    बिल्ली गरम छत पर सो रही है।
 #
