@@ -218,6 +218,7 @@ def ids_of(piece, ranks):
         return [ranks[data]]
     return [ranks[token] for token in merge_piece(data, ranks)]
 
+
 # Decoding is simpler: we join the bytes of the tokens, and read them as UTF-8. A model
 # may choose ids whose bytes are not valid UTF-8, such as half a character. Then U+FFFD,
 # the replacement character �, takes their place.
@@ -229,6 +230,7 @@ def text_of(ids, tokens):
     'slower'
     """
     return b"".join([tokens[i] for i in ids]).decode(errors="replace")
+
 
 # This is a whole tokenizer: it learns from one text, and encodes and decodes others.
 # The rest of the lesson is about what the tokenizers of real models have besides.
@@ -511,6 +513,7 @@ def show_effects(tokenizer):
     for text in EXAMPLES:
         print(shown(tokenizer, text))
 
+
 # To find out more:
 #
 # How long is a token, on average, as the vocabulary grows? Type
@@ -630,6 +633,7 @@ def learn(pieces, n_merges):
             heappush(heap, (-counts[pair], pair))
     return pairs
 
+
 # merge_piece_slowly looks at the whole piece again for each merge. For a word this does
 # no harm, but for a line of a million blanks it would take a day. So we remember which
 # tokens the neighbours make, and where these neighbours begin. A heap has the token of
@@ -733,6 +737,7 @@ def compiled(pattern):
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
 
+
 # Two kinds of characters remain. Those above U+FFFF would make the sets slow, and only
 # Python takes U+001C to U+001F for spaces. Our patterns ask only for their category. So
 # we put others of the same category in their place, apply the pattern to this
@@ -774,6 +779,7 @@ TEMPLATE = """{"version": "1.0", "added_tokens": [], "normalizer": null,
 ADDED_TOKEN = """{"special": true, "normalized": false, "single_word": false,
     "lstrip": false, "rstrip": false}"""
 
+
 # JSON is text, so each byte of a token is written as a character: byte 65 as character
 # 65, which is A. (This encoding is Latin-1.) Spaces and characters that cannot be
 # printed get characters from U+0100 on: Ġ is a space.
@@ -806,6 +812,7 @@ def save(tokenizer, path):
     root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = tokenizer.pattern
     root["model"] |= {"vocab": vocab, "merges": merges}
     Path(path).write_text(json.dumps(root), encoding="utf-8")
+
 
 # A file can use settings that we do not have. Dropout, for example, leaves out merges
 # at random. They would silently change the ids, so we refuse such a file.
