@@ -228,7 +228,6 @@ def inner(a, b):
     return out
 
 
-# exercise 5.1: looking up rows
 def embedding(weight, ids):
     """Return a Tensor whose row i is row ids[i] of weight.
 
@@ -318,7 +317,7 @@ def multiply(p, q):
     return [x * y for x, y in zip(p, q, strict=True)]
 
 
-# exercise 5.2 (hard): layer norm and its gradient
+# exercise 5.1 (hard): layer norm and its gradient
 def layer_norm(x, weight, bias):
     """Return a Tensor with the normed rows of x, times weight, plus bias.
 
@@ -387,7 +386,7 @@ def gelu_tanh(v):
     return math.tanh(GELU_A * (v + GELU_B * v * v * v))
 
 
-# exercise 5.3: the slope of GELU
+# exercise 5.2: the slope of GELU
 def gelu_slope(v):
     """Return d gelu / d v, the derivative of GELU at v."""
     t = gelu_tanh(v)
@@ -451,7 +450,7 @@ def gelu(x):
 # gradients, as we will see, are nearly 0. The division brings the standard deviation
 # back to 1.
 
-# exercise 5.4: attention for one token
+# exercise 5.3: attention for one token
 def attend(query, keys, values):
     """Return the mix of values that a token gets, and its weights, one per key.
 
@@ -524,7 +523,7 @@ def attend(query, keys, values):
 #     d_query      = sum over s of d_product[s] * key[s]
 #     d_key[s]     = d_product[s] * query
 
-# exercise 5.5 (hard; needs 5.4): the gradient of attention
+# exercise 5.4 (hard; needs 5.3): the gradient of attention
 def attend_backward(query, keys, values, weights, d_mix):
     """Return d_query, d_keys and d_values, in the shapes of query, keys and values.
 
@@ -591,7 +590,7 @@ def split_columns(rows, n_parts):
 # keep them in a memory, often called KV cache, and only the new token goes through the
 # network. If the memory holds 5 rows, the new token stands in row 5 of all keys.
 
-# exercise 5.6 (needs 5.4): no token sees the future, or another document
+# exercise 5.5 (needs 5.3): no token sees the future, or another document
 def attention(qkv, n_head, positions, memory):
     """Return a Tensor with the mixes of all heads: (N, 3 * n_embd) -> (N, n_embd).
 
@@ -736,7 +735,7 @@ class GPT:
         """Return x after the linear layer of this name."""
         return linear(x, self.params[name + ".weight"], self.params[name + ".bias"])
 
-    # exercise 5.7 (needs 5.2, 5.6): a block
+    # exercise 5.6 (needs 5.1, 5.5): a block
     def block(self, x, i, positions, memory):
         """Return x after block i: (N, n_embd) -> (N, n_embd)."""
         a = self.layer_norm(x, f"h.{i}.ln_1")
@@ -937,7 +936,7 @@ def zeros(params):
     return rows
 
 
-# exercise 5.8: a step of AdamW
+# exercise 5.7: a step of AdamW
 def adamw_step(params, m, v, t, lr, weight_decay, factor):
     """Change params, {name: Tensor}, and their averages m and v, and set .grad to None.
 
@@ -1014,7 +1013,7 @@ def train(model, documents, steps, batch_size, lr, weight_decay, report):
 # Why leave out the unlikely tokens? Each of them is rare, but GPT-2 has 50,257 tokens,
 # so all unlikely ones together are drawn quite often, and then the text goes astray.
 
-# exercise 5.9: which token comes next
+# exercise 5.8: which token comes next
 def choose(logits, rng, temperature, top_k, top_p):
     """Return an id, drawn by rng, a random.Random. logits is a list of numbers.
 
@@ -1034,7 +1033,7 @@ def choose(logits, rng, temperature, top_k, top_p):
     return rng.choices(likeliest[:n], weights=probs[:n])[0]
 
 
-# exercise 5.10 (needs 5.9): writing
+# exercise 5.9 (needs 5.8): writing
 def generate(model, ids, max_new_tokens, rng, temperature=1.0, top_k=None, top_p=1.0):
     """Yield at most max_new_tokens ids that continue ids.
 

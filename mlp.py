@@ -263,6 +263,7 @@ def transpose(rows):
 # row of m was copied twice, so it gets the sum of two rows. A token that does not occur
 # gets 0.
 
+# exercise 3.2: looking up rows
 def embedding(weight, ids):
     """Return a Tensor whose row i is row ids[i] of weight.
 
@@ -375,7 +376,7 @@ def inner(a, b):
     return out
 
 
-# exercise 3.2: the linear layer and its gradients
+# exercise 3.3: the linear layer and its gradients
 def linear(x, weight, bias=None):
     """Return a Tensor with the dot products of all rows of x and weight, plus bias.
 
@@ -420,7 +421,7 @@ def linear(x, weight, bias=None):
 # So backward needs only the outputs. Where an output is close to 1 or -1, the slope is
 # nearly 0, and hardly any gradient gets through. Such a neuron is called saturated.
 
-# exercise 3.3: tanh and its gradient
+# exercise 3.4: tanh and its gradient
 def tanh(x):
     """Return a Tensor with tanh of each number of x: (N, n) -> (N, n)."""
     out = [[math.tanh(v) for v in row] for row in x.data]
@@ -576,7 +577,7 @@ def softmax(row):
 # logit in proportion to the probability that the network wrongly gave to it. In the
 # mean over n examples, each example has 1 / n of its gradient.
 
-# exercise 3.4: cross-entropy and its gradient
+# exercise 3.5: cross-entropy and its gradient
 def cross_entropy(logits, targets):
     """Return the mean of -log(softmax(row)[target]) as a Tensor, in nats per token.
 
@@ -750,7 +751,7 @@ def sample(model, rng, max_new_tokens=50):
 GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2)}
 
 
-# exercise 3.5: first weights
+# exercise 3.6: first weights
 def kaiming_init(params, config):
     """Multiply the weights of all linear layers by gain / sqrt(n_in).
 
@@ -876,7 +877,7 @@ def normalize(rows):
 # does the loss. So the d_x must sum to 0. They do, because g[i] - mean(g) sums to 0,
 # and normed[i] does, too.
 
-# exercise 3.6 (hard): the gradient of batch norm
+# exercise 3.7 (hard): the gradient of batch norm
 def normalize_backward(grad, normed, stds):
     """Return the gradient of the rows that were given to normalize().
 
@@ -957,7 +958,7 @@ class RunningStatistics:
         self.variance = [1.0] * n
         self.n_batches = 0
 
-    # exercise 3.7: running statistics
+    # exercise 3.8: running statistics
     def update(self, rows):
         """Let a batch, the rows of a matrix, count in the averages.
 
@@ -1138,7 +1139,7 @@ def d_logits_by_hand(logits, targets):
     return d_logits
 
 
-# exercise 3.8 (hard; needs 3.6): all gradients by hand
+# exercise 3.9 (hard; needs 3.7): all gradients by hand
 def gradients_by_hand(model, examples):
     """Compute the .grad of all parameters. Return the loss as a number.
 

@@ -33,28 +33,28 @@ MISTAKES = {
     "2.5": ("p * (d_p - mean)", "p * d_p"),
     "2.6": ("range(n - 1, len(padded))", "range(n, len(padded))"),
     "3.1": ("[boundary] * (block_size - 1)", "[boundary] * block_size"),
-    "3.2": ("sum(column) for column in columns", "sum(row) for row in grad"),
-    "3.3": ("(1 - v * v)", "(1 - v)"),
-    "3.4": ("d_row[target] -= grad / n", "d_row[target] -= 1 / n"),
-    "3.5": ("math.sqrt(p.shape[1])", "math.sqrt(p.shape[0])"),
-    "3.6": ("- v * mean_product", ""),
-    "3.7": ("n / (n - 1)", "(n - 1) / n"),
-    "3.8": ("add(table.grad[i], row[t", "add([0.0] * n_embd, row[t"),
+    "3.2": ("d_weight[i] = add(d_weight[i], g_row)", "d_weight[i] = g_row"),
+    "3.3": ("sum(column) for column in columns", "sum(row) for row in grad"),
+    "3.4": ("(1 - v * v)", "(1 - v)"),
+    "3.5": ("d_row[target] -= grad / n", "d_row[target] -= 1 / n"),
+    "3.6": ("math.sqrt(p.shape[1])", "math.sqrt(p.shape[0])"),
+    "3.7": ("- v * mean_product", ""),
+    "3.8": ("n / (n - 1)", "(n - 1) / n"),
+    "3.9": ("add(table.grad[i], row[t", "add([0.0] * n_embd, row[t"),
     "4.1": ("add(d_x[i], g_row[:n])", "g_row[:n]"),
     "4.2": ("range(1, n_rows, 2)", "range(2, n_rows, 2)"),
     "4.3": ("first + max(0, t - 2 ** k)", "max(0, first + t - 2 ** k)"),
     "4.4": ("g * v * (1 - s)", "g * s * (1 - s)"),
     "4.5": ("x = x + out", "x = out"),
-    "5.1": ("d_weight[i] = add(d_weight[i], g_row)", "d_weight[i] = g_row"),
-    "5.2": ("- n_row[i] * mean_gn", ""),
-    "5.3": ("(1 + 3 * GELU_B * v * v)", "(1 + GELU_B * v * v)"),
-    "5.4": ("math.sqrt(len(query))", "len(query)"),
-    "5.5": ("(d_weight - mean)", "d_weight"),
-    "5.6": ("slice(row - position, row + 1)", "slice(row - position, len(keys))"),
-    "5.7": ("m = self.layer_norm(x,", "m = self.layer_norm(a,"),
-    "5.8": ("decay = lr * weight_decay if len(p.shape) == 2 else 0.0", "decay = lr * weight_decay"),
-    "5.9": ("total < top_p", "total <= top_p"),
-    "5.10": ("n_seen = len(ids)", "n_seen = 0"),
+    "5.1": ("- n_row[i] * mean_gn", ""),
+    "5.2": ("(1 + 3 * GELU_B * v * v)", "(1 + GELU_B * v * v)"),
+    "5.3": ("math.sqrt(len(query))", "len(query)"),
+    "5.4": ("(d_weight - mean)", "d_weight"),
+    "5.5": ("slice(row - position, row + 1)", "slice(row - position, len(keys))"),
+    "5.6": ("m = self.layer_norm(x,", "m = self.layer_norm(a,"),
+    "5.7": ("decay = lr * weight_decay if len(p.shape) == 2 else 0.0", "decay = lr * weight_decay"),
+    "5.8": ("total < top_p", "total <= top_p"),
+    "5.9": ("n_seen = len(ids)", "n_seen = 0"),
     "6.1": ("i += 2", "i += 1"),
     "6.2": ("best = min(", "best = max("),
     "6.3": ("left + right", "right + left"),
@@ -154,10 +154,10 @@ def test_a_mark_that_stands_above_no_function_is_an_error(source):
 
 
 def test_what_is_blank_in_one_lesson_is_blank_in_every_lesson():
-    one = [e for e in EXERCISES if e.number == "3.2"]
+    one = [e for e in EXERCISES if e.number == "3.3"]
     for lesson in ("mlp", "gpt"):
         text = handout.blank(SOURCES[lesson], one)
-        assert text.count('raise NotImplementedError("exercise 3.2: the linear layer') == 1
+        assert text.count('raise NotImplementedError("exercise 3.3: the linear layer') == 1
     left = {}
     for lesson in handout.LESSONS:
         for node in handout.functions_in(handout.blank(SOURCES[lesson], EXERCISES)):
@@ -213,15 +213,15 @@ def score(folder, **variables):
 
 def test_each_mistake_gets_one_line(tmp_path):
     folder = tmp_path / "new" / "homework"
-    make(folder, "5.1", "5.3", "5.8")
+    make(folder, "5.1", "5.2", "5.7")
     lesson = folder / "gpt.py"
-    not_yet = dict.fromkeys(["5.1", "5.3", "5.8"], "not yet")
+    not_yet = dict.fromkeys(["5.1", "5.2", "5.7"], "not yet")
     assert score(folder) == ([], not_yet)
-    fill(lesson, "5.1", "    return Tensor([[0.0] for i in ids], [weight])")
-    fill(lesson, "5.3")
-    fill(lesson, "5.8", "    while True:\n        pass")
+    fill(lesson, "5.1", "    return x")
+    fill(lesson, "5.2")
+    fill(lesson, "5.7", "    while True:\n        pass")
     mistakes, found = score(folder, CI="true")  # with CI set, pytest itself prints long diffs
-    assert found == not_yet | {"5.3": "done"}
+    assert found == not_yet | {"5.2": "done"}
     names = [line.split(":")[0] for line in mistakes]
     assert len(names) == len(set(names))
     endless = "test_adamw_step_is_pytorchs: not finished after 3 seconds: an endless loop?"
@@ -249,10 +249,10 @@ def test_a_lesson_that_cannot_be_imported_gets_one_line_and_leaves_the_others_al
 
 def test_an_exercise_that_meets_the_blank_of_another_says_so(tmp_path):
     folder = tmp_path / "homework"
-    make(folder, "3.2", "5.7")
-    fill(folder / "mlp.py", "3.2")
-    fill(folder / "gpt.py", "5.7")
-    assert score(folder) == ([], {"3.2": "done", "5.7": "not yet: needs 3.2 in the same file"})
+    make(folder, "3.3", "5.6")
+    fill(folder / "mlp.py", "3.3")
+    fill(folder / "gpt.py", "5.6")
+    assert score(folder) == ([], {"3.3": "done", "5.6": "not yet: needs 3.3 in the same file"})
 
 
 def test_what_is_refused(tmp_path, capsys):

@@ -97,6 +97,13 @@ def test_contexts_and_targets():
 
 # --- layers ---
 
+@exercise("3.2")
+def test_the_embedding_looks_up_rows():
+    weight = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert mlp.embedding(weight, [1, 0]).data == [[3.0, 4.0], [1.0, 2.0]]
+
+
+@exercise("3.2")
 def test_gradient_of_the_embedding():
     weight = Tensor(sines(4, 3))
 
@@ -110,7 +117,7 @@ def test_gradient_of_flatten_consecutive():
     gradcheck.check(lambda: weighed(mlp.flatten_consecutive(x, 3)), {"x": x})
 
 
-@exercise("3.2")
+@exercise("3.3")
 @pytest.mark.parametrize("n, n_in, n_out", [
     (2, 3, 4),
     (4, 2, 5),
@@ -129,7 +136,7 @@ def test_gradients_of_the_linear_layer(n, n_in, n_out):
     gradcheck.check(loss, tensors)
 
 
-@exercise("3.2")
+@exercise("3.3")
 def test_a_linear_layer_by_hand():
     x = Tensor([[1.0, 2.0], [0.0, 1.0]])
     weight = Tensor([[3.0, 4.0], [5.0, 6.0], [0.0, 7.0]])
@@ -144,7 +151,7 @@ def test_a_linear_layer_by_hand():
     ]
 
 
-@exercise("3.3")
+@exercise("3.4")
 def test_tanh_and_its_gradient():
     numbers = [-3.0, -0.5, 0.0, 0.25, 1.0, 20.0]
     x = Tensor([numbers])
@@ -173,7 +180,7 @@ def multiply(factor, a):
     return Tensor(factor * a.data, [a], backward)
 
 
-@exercise("3.4")
+@exercise("3.5")
 @pytest.mark.parametrize("targets", [[2], [2, 0, 2]])
 @pytest.mark.parametrize("factor", [1, 3])
 def test_gradient_of_cross_entropy_alone_and_inside_a_larger_loss(factor, targets):
@@ -190,7 +197,7 @@ def test_gradients_of_a_sum_whose_parts_are_shared():
     gradcheck.check(lambda: weighed(a + b + a), {"a": a, "b": b})
 
 
-@exercise("3.4")
+@exercise("3.5")
 def test_known_losses():
     equal = Tensor([[0.0] * 27])
     assert mlp.cross_entropy(equal, [4]).data == pytest.approx(math.log(27))
@@ -203,7 +210,7 @@ def test_known_losses():
 
 # --- norms ---
 
-@exercise("3.6")
+@exercise("3.7")
 @pytest.mark.parametrize("n_rows, n_columns", [
     (3, 4),
     (1, 2),
@@ -267,7 +274,7 @@ def statistics_of_130_batches():
         yield b, statistics
 
 
-@exercise("3.7")
+@exercise("3.8")
 def test_running_statistics_are_pytorchs():
     for b, statistics in statistics_of_130_batches():
         if b in RUNNING:
@@ -416,7 +423,7 @@ def test_what_does_not_fit_is_refused():
 
 # --- first weights ---
 
-@exercise("3.5")
+@exercise("3.6")
 @pytest.mark.parametrize("activation, gain", [
     ("tanh", 5 / 3),
     ("relu", math.sqrt(2)),
@@ -466,7 +473,7 @@ def test_a_norm_takes_the_place_of_the_bias():
 
 # --- by hand ---
 
-@exercise("3.8")
+@exercise("3.9")
 @pytest.mark.parametrize("changes", [
     {},
     {"n_hidden": 7, "n_embd": 1, "block_size": 2},
