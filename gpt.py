@@ -590,7 +590,7 @@ def split_columns(rows, n_parts):
 # keep them in a memory, often called KV cache, and only the new token goes through the
 # network. If the memory holds 5 rows, the new token stands in row 5 of all keys.
 
-# exercise 5.5 (needs 5.3): no token sees the future, or another document
+# exercise 5.5 (needs 5.3, 5.4): no token sees the future, or another document
 def attention(qkv, n_head, positions, memory):
     """Return a Tensor with the mixes of all heads: (N, 3 * n_embd) -> (N, n_embd).
 
@@ -1065,7 +1065,7 @@ def generate(model, ids, max_new_tokens, rng, temperature=1.0, top_k=None, top_p
 # So why a transformer? On short names, and in a minute, it wins nothing: the last few
 # letters tell almost all, and the other networks see them, too. It pays when there is
 # more to learn. On a longer list of names and in an hour of training (see README.md),
-# wavenet.py came to 2.006 on dev, and this file to 1.957. And it pays when texts are
+# wavenet.py came to 1.994 on dev, and this file to 1.957. And it pays when texts are
 # long, because attention finds the word that matters wherever it stands.
 #
 # After the training, the program shows where the heads look. For gwenael, a name that
@@ -1233,7 +1233,7 @@ def load_network(folder):
         list(generate(model, [model.boundary], 1, random.Random(0)))
         text_of([model.boundary], model.config)
     except Exception as error:  # whatever comes of bytes that mean something else
-        raise InputError(f"{folder}: no GPT-2 as it is here: {error!r:.200}")
+        raise InputError(f"{folder}: no GPT-2 as it is here: {error!r:.200}") from error
     return model
 
 

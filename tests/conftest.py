@@ -39,7 +39,8 @@ def numbers_of(item):
 def pytest_configure(config):
     config.addinivalue_line("markers", "exercise(number): the test is about this exercise")
     if titles:
-        config.option.tbstyle = "no"
+        if config.option.tbstyle == "auto":  # --tb=short shows where a test failed
+            config.option.tbstyle = "no"
         config.option.reportchars = ""
         config.option.continue_on_collection_errors = True
 

@@ -111,7 +111,7 @@ def write_handout(folder, exercises):
     tests.mkdir(parents=True)
     for lesson in LESSONS:
         (folder / f"{lesson}.py").write_text(blank(source_of(lesson), exercises), "utf-8")
-    for name in ["README.md", "names.txt", *[f"tests/{name}" for name in TEST_FILES]]:
+    for name in ["names.txt", *[f"tests/{name}" for name in TEST_FILES]]:
         (folder / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
     lines = [f"{e.number} {e.title}\n" for e in exercises]
     (tests / "exercises.txt").write_text("".join(lines), "utf-8")

@@ -190,6 +190,13 @@ def test_each_head_attends_with_columns_of_its_own(head, first):
 
 
 @exercise("5.5")
+def test_gradient_of_attention():
+    def two_documents(qkv):
+        return gpt.attention(qkv, 2, [0, 1, 0], {})
+    check_gradients(two_documents, (3, 12))
+
+
+@exercise("5.5")
 def test_no_row_sees_the_future_or_another_document():
     rows = random_data(random.Random(4), (5, 12))
     out = attention(rows, [0, 1, 2, 0, 1], {})
@@ -425,8 +432,14 @@ def test_generate_stops_where_it_should(ids, most, expected):
     assert list(gpt.generate(Counting(), ids, most, random.Random(0))) == expected
 
 
-def test_generate_leaves_the_probabilities_alone_by_default():
-    assert gpt.generate.__defaults__ == (1.0, None, 1.0)  # temperature, top_k, top_p
+@exercise("5.9")
+def test_generate_draws_with_temperature_top_k_and_top_p():
+    settings = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpt, "choose", lambda logits, rng, *given: settings.append(given) or 3)
+        list(gpt.generate(Counting(), [1], 1, random.Random(0)))
+        list(gpt.generate(Counting(), [1], 1, random.Random(0), 0.5, 2, 0.9))
+    assert settings == [(1.0, None, 1.0), (0.5, 2, 0.9)]
 
 
 @exercise("5.9")

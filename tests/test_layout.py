@@ -69,13 +69,6 @@ def test_every_cell_above_the_last_runs_in_order(lesson):
         exec(compile(cell, lesson, "exec"), names)
 
 
-@every_lesson
-def test_a_lesson_opens_files_as_utf_8_or_as_bytes(lesson):
-    for node in ast.walk(ast.parse(source_of(lesson))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "open":
-            assert re.search("utf-8|'[rw]b'", ast.unparse(node)), f"{lesson}:{node.lineno}"
-
-
 def test_names_are_many_distinct_sorted_and_plain():
     names = (ROOT / "names.txt").read_text("utf-8").splitlines()
     assert len(names) >= 8000

@@ -165,6 +165,7 @@ def test_backward_visits_each_value_once():
     assert x.grad == 2.0 ** 200
 
 
+@exercise("1.3")
 def test_a_second_backward_doubles_the_leaves_and_nothing_else():
     a, b, c, d = diamond()
     d.backward()

@@ -1,9 +1,11 @@
 """Each lesson as a script: a line says what cannot be used, and Ctrl-C ends training."""
+import importlib
 import os
 import signal
 
 import pytest
 
+from gpt import encode
 from helpers import start
 
 # how the line begins after which a training has begun, and what it takes to get there soon
@@ -48,6 +50,26 @@ def test_what_cannot_be_used_gets_one_line(lesson, args, message, tmp_path):
     assert process.returncode == 2 and error.count("error: ") == 1 and "Traceback" not in error
     line = error.strip().split("\n")[-1]
     assert line.startswith(f"{lesson}.py: error: ") and message in line
+
+
+def numbers_in(data):
+    """Return the set of all numbers in nested lists and tuples."""
+    if isinstance(data, int):
+        return {data}
+    return set().union(*[numbers_in(part) for part in data])
+
+
+@pytest.mark.parametrize("lesson", BEGUN)
+def test_only_the_part_for_training_is_learned(lesson, tmp_path, monkeypatch):
+    module = importlib.import_module(lesson)
+    letters = "abcdefghijklmnopqrst"  # each is a document
+    path = tmp_path / "data"
+    path.write_text("\n".join(letters), "utf-8")
+    learned = []
+    monkeypatch.setattr(module, "train", lambda model, part, *others: learned.append(part))
+    module.main(["--data", str(path), "--samples", "0"])
+    boundary = {len(letters)}
+    assert numbers_in(learned) == boundary | set(encode(module.split(letters)[0], letters))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")

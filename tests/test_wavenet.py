@@ -52,6 +52,8 @@ def test_a_row_that_is_joined_several_times_gets_all_its_gradients():
     x = random_tensor(Tensor, random.Random(1), (4, 3))
     left = [0, 0, 2, 3]
     right = [1, 0, 2, 0]  # row 0 in both halves; row 2 with itself
+    joined = wavenet.join(x, left, right).data
+    assert joined == [x.data[i] + x.data[j] for i, j in zip(left, right)]
     gradcheck.check(lambda: weighed(wavenet.join(x, left, right)), {"x": x})
 
 
@@ -230,6 +232,15 @@ def test_the_lectures_network_has_22397_parameters():
     assert sum([math.prod(p.shape) for p in params.values()]) == 22397
     weights = sum(params["level.1.weight"].data, [])
     assert statistics.pstdev(weights) == pytest.approx(1 / math.sqrt(2 * 68), rel=0.05)
+
+
+def test_the_options_choose_the_network(monkeypatch):
+    models = []
+    monkeypatch.setattr(wavenet, "train_and_evaluate", lambda *given: models.append(given[1]))
+    wavenet.main(["--samples", "0", "--block-size", "4"])
+    wavenet.main(["--samples", "0", "--gated"])
+    assert [type(model) for model in models] == [wavenet.Convolutions, wavenet.WaveNet]
+    assert [model.config["n_levels"] for model in models] == [2, 3]
 
 
 class Counting:
