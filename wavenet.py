@@ -275,7 +275,7 @@ def tanh(x):
 # Batch norm subtracts from each column its mean, and divides by its standard deviation.
 # In training these two are taken from the rows of the batch. Afterwards they are the
 # running statistics, which were averaged over many batches. So what the network says in
-# training depends on all rows of a batch. Section 5 comes back to this.
+# training depends on all rows of a batch.
 
 NORM_EPS = 1e-5
 
@@ -416,10 +416,10 @@ def batch_norm(x, weight, bias, statistics, training):
 #
 # At every fork, two rows are laid end to end. A linear layer, batch norm and tanh turn
 # them into one row of n_hidden numbers. All pairs share one set of weights, so what is
-# learned about "ia" serves for each pair of the context. (One letter earlier, the pairs
-# would be other ones. Section 5 computes those, too.) All fours share a second set of
-# weights, and all eights a third one. A context that is twice as long needs only one
-# more level.
+# learned about "ia" serves for each pair of the context. (If "ia" begins one letter
+# earlier, the tree cuts between i and a, and never makes this pair. But section 5 makes
+# all pairs.) All fours share a second set of weights, and all eights a third one. A
+# context that is twice as long needs only one more level.
 #
 # So the one new operation is to join rows. join() gets two lists of row numbers. Row i
 # of its result is row left[i] of x, followed by row right[i] of x. For example, let us
@@ -515,9 +515,9 @@ class Tree:
     def rows_to_join(self, k, lengths):
         """Return which rows level k joins: the row numbers left and right.
 
-        lengths says how many ids each context has. For the tree only their sum counts,
-        but the next section needs each of them. (In the example None stands for self,
-        which is not used.)
+        lengths says how many ids each context has. The tree needs only their sum, but
+        the class of section 5 has to know where each document begins. (In the example
+        None stands for self, which is not used.)
 
         >>> left, right = Tree.rows_to_join(None, 0, [4, 4])
         >>> list(left), list(right)
@@ -562,11 +562,11 @@ class Tree:
 #     ·jeremia     ·j   er   em   ia
 #     jeremiah     je   re   mi   ah
 #
-# Many pairs are computed three times. (A context uses every second pair. So it shares
-# pairs with the context two letters before it, and not with the one just before it.)
-# But there are only nine different pairs, because each of the nine positions makes one
-# pair with the position before it: ·j, je, er, re, em, mi, ia, ah, and ·· at the first
-# position, which is a boundary.
+# Many pairs are computed several times. (A context uses every second pair. So it shares
+# pairs of letters with the context two letters before it, but not with the one just
+# before it.) But there are only nine different pairs, because each of the nine
+# positions makes one pair with the position before it: ·j, je, er, re, em, mi, ia, ah,
+# and ·· at the first position, which is a boundary.
 #
 # So we compute this pair once for each position. Then we join each pair with the pair
 # that ends two positions before it, and have one four for each position. And we join
@@ -594,10 +594,11 @@ class Tree:
 #     joins per position, convolutions        3      4      6
 #
 # A layer that computes one row for every position, from a few rows near it and always
-# with the same weights, is called a convolution. Ours are causal: they look at earlier
-# positions, never at later ones. And they are dilated: the two positions that they join
-# are `dilation` apart, here 1, 2 and 4. (In PyTorch, nn.Conv1d(n_in, n_out,
-# kernel_size=2, dilation=dilation) is such a join with its linear layer.)
+# with the same weights, is called a convolution. Ours are causal: they look at their
+# own position and an earlier one, never at a later one. And they are dilated: the two
+# positions that they join are `dilation` apart, here 1, 2 and 4. (In PyTorch,
+# nn.Conv1d(n_in, n_out, kernel_size=2, dilation=dilation) is such a join with its
+# linear layer.)
 #
 # What stands before position 0? Position 0 is a boundary, and in the trees everything
 # before it would be boundaries too. So on every level, row 0 is the row for "nothing
@@ -647,10 +648,12 @@ class Convolutions(Tree):
 
 
 # The logits are the same, as the doctest shows. In training they would differ, because
-# batch norm takes mean and variance over other rows. Of the pairs in the nine trees of
-# jeremiah, 16 out of 36 are two boundaries. Of the pairs of the convolutions, only 1
-# out of 9 is. So the two would learn different weights. We train the convolutions,
-# which have less to compute.
+# batch norm takes mean and variance over other rows. The nine trees of jeremiah have 36
+# pairs, of which 16 consist of two boundaries. The convolutions have nine pairs, of
+# which only one does. So the two would learn different weights. We train the
+# convolutions, which have less to compute. (Mean and variance are taken over all
+# positions, later ones too. So in training the network is not quite causal, but after
+# it, with running statistics, it is.)
 
 # %% 6. Training
 # The loss is the cross-entropy of mlp.py, the mean of -log(p), where p is the
@@ -658,7 +661,7 @@ class Convolutions(Tree):
 # whole documents, drawn at random. At each position the network predicts the next
 # token, so a name of eight letters gives nine predictions at once. The documents of a
 # batch are stacked, and lengths says where each of them ends, so that they may have
-# different lengths.
+# different lengths. New in this section are loss_of(), train() and evaluate().
 
 def log_sum(row):
     """Return the logarithm of the sum of e^v over all v in row.
@@ -767,6 +770,11 @@ def evaluate(model, documents):
 #     train loss 2.1307
 #     dev loss 2.1559
 #
+# Why is the loss of the last steps lower than the train loss? One reason is chance: it
+# is the mean over 1,200 names only. The other one is batch norm. In training its mean
+# and variance come from a batch of twelve names, one of which is the name to predict.
+# Measured in this way, the train loss would be 2.113.
+#
 # Is the tree better than one wide layer? The default network has 6,271 parameters. That
 # of mlp.py has nearly as many, 6,226, with eight letters of context and 47 neurons
 # (python mlp.py --block-size 8 --n-hidden 47). Both make about 250,000 predictions in
@@ -775,11 +783,11 @@ def evaluate(model, documents):
 #     wide layer      2.149    2.157    2.151      mean 2.152
 #     convolutions    2.170    2.150    2.155      mean 2.158
 #
-# The means differ by less than two seeds do, so we cannot tell which is better. Names
-# are short, and the nearest letters say most about the next one. The strength of the
-# tree is a long context, which names cannot show. But we can count. These are the
-# weights before the output layer, without those of embeddings and batch norm, and the
-# multiplications that they cause for each token to predict:
+# The means differ by less than two runs with different seeds do, so we cannot tell
+# which is better. Names are short, and the nearest letters say most about the next one.
+# The strength of the tree is a long context, which names cannot show. But we can count
+# its work. These are the weights before the output layer, without those of embeddings
+# and batch norm, and the multiplications that they cause for each token to predict:
 #
 #     tokens in the context                    8         16         64
 #     wide layer, weights                  4,512      9,024     36,096
@@ -800,7 +808,7 @@ def evaluate(model, documents):
 # First, a gate. Two linear layers look at the same two rows. One of them, with tanh,
 # computes what could be said. The other one, with sigmoid, computes a number from 0 to
 # 1 that says how much of this gets through. So a neuron can be silent in one place and
-# speak up in another:
+# speak up in another. With a and b for a number of the two layers:
 #
 #     t    = tanh(a)
 #     s    = sigmoid(b) = 1 / (1 + e^-b)
@@ -852,14 +860,17 @@ def gate(t, b):
 # blocks. So each block has its say about the next letter: the first one knows pairs of
 # letters, and the last one all eight letters. This is one block:
 #
-#     x ──┬── join ── tanh and gate ── linear ──┬── out, to the sum of all blocks
-#         │                                     │         (skip connection)
-#         └────────────────────────────────────(+)── x + out, to the next block
-#                                                         (residual connection)
+#                    ┌── linear, tanh ──────┐
+#     x ──┬── join ──┤                     (*)── linear ──┬── out, to the sum of all
+#         │          └── linear, sigmoid ───┘             │   blocks (skip connection)
+#         └──────────────────────────────────────────────(+)── x + out, to the next
+#                                                             block (residual)
 #
 # Only rows of the same length can be added. So the embeddings have n_hidden numbers,
-# too. There is no batch norm, as in the paper: tanh and the gate keep the numbers
-# small.
+# too. As in formula 2 of the paper, there are no biases, and no batch norm: tanh and
+# the gate keep the numbers small. The sum of all blocks goes through tanh before the
+# output layer. Otherwise two linear layers would follow each other, which can do no
+# more than one.
 
 class WaveNet(Convolutions):
     """A network of WaveNet's blocks. config["n_embd"] must be config["n_hidden"].
@@ -900,9 +911,9 @@ class WaveNet(Convolutions):
 
 
 # With python wavenet.py --gated --n-hidden 19, the network has 6,468 parameters, about
-# as many as before. Its mean dev loss over the seeds 1, 2 and 3 is 2.176, so it is not
-# better here than batch norm without gates (2.158). The networks of the paper have
-# thirty levels and more, and ours has three.
+# as many as before. Its mean dev loss over the seeds 1, 2 and 3 is 2.176. That of the
+# convolutions with batch norm is 2.158, so here the block brings nothing. The networks
+# of the paper have thirty levels and more, and ours has three.
 
 # %% 8. Samples
 # To invent a name, we begin with the boundary, and draw a token according to the
@@ -927,8 +938,8 @@ def sample(model, rng, max_new_tokens=50):
 
 # %% 9. Questions
 # The answers are mean dev losses over the seeds 1, 2 and 3. The default run has 2.158,
-# and its seeds differ by up to 0.020. So a difference of 0.01 between two means is
-# none.
+# and its seeds differ by up to 0.020. So we conclude nothing from two means that differ
+# by only 0.01.
 #
 # What does a longer context bring? Type python wavenet.py --block-size 2, then 4, 16.
 #     The dev loss is 2.298 with 2 tokens, 2.183 with 4, and 2.164 with 16. Up to 8 each
