@@ -30,7 +30,7 @@ import sys
 from collections import Counter, defaultdict
 from functools import lru_cache
 from heapq import heappop, heappush
-from itertools import accumulate, count, pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from unicodedata import category, normalize
 
@@ -693,58 +693,84 @@ def merge_piece(piece, ranks):
 
 
 # %% 8. The patterns for Python's re
-# Python's re does not know \p{L}. We put all letters up to U+FFFF in its place, as
-# ranges such as a-z, and in brackets, unless \p{L} is in brackets already.
-#
-# Some parts of regular expressions have another meaning in other libraries: \w contains
-# accents or does not. We refuse patterns with such parts, because they would change the
-# ids. We also refuse groups (...), because split() would return their text twice.
+# Python's re does not know \p{L}. We put the letters in its place, as ranges such as
+# A-Z. Other parts of a pattern mean one thing in Python and another in other libraries,
+# which would silently change the ids. So we accept only the parts listed here, which
+# mean the same everywhere. A pattern with anything else is refused.
 
-REFUSED = r"^ $ \Z \w \W \b \B ++ *+ ?+ }+ ( (?P".split()
-REFUSED_IN_SETS = r"[ && \w \W".split()
-# The parts of a pattern: \p{L}, \s, ++, (? and (?P, &&, or any single character.
-PARTS = re.compile(r"\\p\{\w+\}|\\.|[*+?}]\+|\(\?P?|&&|.", re.DOTALL)
-CATEGORIES = [category(chr(i)) for i in range(0x10000)]  # "Lu" for A, and so on
+ESCAPED = re.compile("|".join([
+    r"\\p\{\w+\}",   # \p{L}: the characters of a category
+    r"\\[sSdrn]",    # \s \S \d \r \n
+    r"\\[^\w\s<>]",  # \. or \[ and so on: the character itself
+]))
+IN_BRACKETS = "|".join([
+    ESCAPED.pattern,
+    r"(?!&&|--|~~)[^\\\[\]]",  # any other character, and - between two of them
+])
+KNOWN = re.compile("|".join([
+    ESCAPED.pattern,
+    rf"\[\^?(?:{IN_BRACKETS})+\]",        # [...] or [^...]
+    r"\(\?(?:i?:|[!=])",                  # (?: or (?i: or (?! or (?=
+    r"[)|]",                              # the end of a group, or an alternative
+    r"(?:[?*+]|\{\d+(?:,\d+)?\})(?!\+)",  # ? * + {3} {1,3}, without another + behind
+    r"[^\\()\[\]{}?*+|^$]",               # any other character
+]))
+CATEGORIES = [category(chr(code)) for code in range(0x10000)]  # "Lu" for A, and so on
 
 
+@lru_cache
 def ranges_of(name):
     """Return the characters of a category, such as "Lu" or all of "L", as ranges."""
-    marks = "".join(["x" if kind.startswith(name) else " " for kind in CATEGORIES])
-    runs = [match.span() for match in re.finditer("x+", marks)]
+    runs = []  # the first and the last character of each range
+    for code, kind in enumerate(CATEGORIES):
+        if kind.startswith(name):
+            if runs and runs[-1][1] == code - 1:
+                runs[-1][1] = code
+            else:
+                runs.append([code, code])
     if not runs:
         raise InputError(f"the category {name} is not known")
-    return "".join([rf"\u{start:04x}-\u{end - 1:04x}" for start, end in runs])
+    return "".join([rf"\u{first:04x}-\u{last:04x}" for first, last in runs])
+
+
+def for_python(match):
+    r"""Return what stands in Python's re for a match of ESCAPED: for \p{Zl} its ranges."""
+    if match[0].startswith(r"\p"):
+        return ranges_of(match[0][3:-1])
+    return match[0]
 
 
 @lru_cache
 def compiled(pattern):
     """Return the regular expression (pattern), as Python's re understands it."""
     translated = ""
-    in_set = False
-    for part in PARTS.findall(pattern):
-        refused = REFUSED_IN_SETS if in_set else REFUSED
-        if part in refused:
-            raise InputError(f"{part} in a pattern is not supported here")
-        if part in ("[", "]"):
-            in_set = part == "["
-        elif part.startswith(r"\p{"):
-            part = ranges_of(part[3:-1])
-            if not in_set:
-                part = f"[{part}]"
-        translated += part
+    i = 0
+    while i < len(pattern):
+        match = KNOWN.match(pattern, i)
+        if not match:
+            raise InputError(
+                f"{pattern[i]} in a pattern is not supported here: {pattern[i:]}")
+        part = match[0]
+        if part.startswith(r"\p"):
+            part = f"[{part}]"  # \p{L} becomes [\p{L}], and then [A-Z...]
+        translated += ESCAPED.sub(for_python, part)
+        i = match.end()
     try:
         return re.compile(f"({translated})")  # with ( and ), split() keeps the matches
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
 
 
-# Two kinds of characters remain. Those above U+FFFF would make the sets slow, and only
-# Python takes U+001C to U+001F for spaces. Our patterns ask only for their category. So
-# we put others of the same category in their place, apply the pattern to this
-# simplified text, and cut the text itself in the same places.
+# Two kinds of rare characters remain: those above U+FFFF, which would make the ranges
+# slow, and U+001C to U+001F, which only Python takes for spaces. A pattern only asks what
+# kind of character it has before it: a letter, a digit, a space? So before cutting we
+# replace a rare character by a common one of the same category. The length stays the
+# same, so the cuts fall at the same places.
 
-UNUSUAL = re.compile("[\x1c-\x1f\U00010000-\U0010ffff]")
-STAND_INS = dict(zip(CATEGORIES, map(chr, range(0x10000))))  # each one's last character
+RARE = re.compile("[\x1c-\x1f\U00010000-\U0010ffff]")
+STAND_INS = {}
+for code, kind in enumerate(CATEGORIES):
+    STAND_INS[kind] = chr(code)  # in the end, the last character of this category
 
 
 def stand_in(match):
@@ -754,14 +780,17 @@ def stand_in(match):
 
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # A Python string can hold half a character of UTF-16. It becomes U+FFFD.
+    # Python strings may contain the codes D800 to DFFF, which are no characters and have
+    # no bytes in UTF-8. A pair of them is one character. A single one becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    simplified = UNUSUAL.sub(stand_in, text)
-    pieces = compiled(pattern).split(simplified)
-    if simplified != text:
-        ends = accumulate(map(len, pieces), initial=0)  # for lengths 3, 1: 0, 3, 4
-        pieces = [text[start:end] for start, end in pairwise(ends)]
-    return [piece for piece in pieces if piece]  # split() also returns empty ones
+    pieces = []
+    start = 0
+    for piece in compiled(pattern).split(RARE.sub(stand_in, text)):
+        end = start + len(piece)
+        if end > start:  # split() also returns empty pieces
+            pieces.append(text[start:end])
+        start = end
+    return pieces
 
 
 # %% 9. Files
