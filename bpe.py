@@ -547,15 +547,15 @@ def show_effects(tokenizer):
 # learn_slowly looks at the whole text again for each merge. Three ideas make it faster.
 # First, we keep each different piece once, with the number of times that it occurs.
 #
-# Second, a merge changes only the pieces that contain its pair, and there only the
-# pairs beside it. So we keep the counts, and correct them. Here (a, b) is merged:
+# Second, a merge changes only the pairs beside it. So we keep the counts, and correct
+# them. Here (a, b) is merged:
 #
 #     x  a  b  y      one less of (x, a), (a, b) and (b, y)
 #     x   ab   y      one more of (x, ab) and (ab, y)
 #
-# Third, a heap finds the most frequent pair without a search. It holds an item (-count,
-# pair) for each pair, so the most frequent pair has the smallest item. Here is the heap
-# of a a a b d a a a b a c:
+# Third, a heap finds the most frequent pair without a search. It holds (-count, pair)
+# for each pair, so the most frequent pair has the smallest item. Here is the heap of
+# a a a b d a a a b a c:
 #
 #                  (-4, (a, a))
 #                 /            \
@@ -701,17 +701,17 @@ def merge_piece(piece, ranks):
 
 
 # %% 8. The patterns for Python's re
-# Python's re does not know \p{L}, and there are more than 140,000 letters. But a pattern
-# only asks what kind of character it has before it: a letter, a digit, a space? So before
-# cutting we replace each character outside ASCII by one stand-in for its category. The
-# length stays the same, so the cuts fall at the same places:
+# Python's re does not know \p{L}, and there are more than 130,000 letters. But a
+# pattern only asks what kind of character it has before it: a letter, a digit, a space?
+# So before cutting we replace each character outside ASCII by a stand-in of the same
+# category. The length stays the same, so the cuts fall at the same places:
 #
-#     naïve 猫      the text (ï is in category Ll, small letters, and 猫 in Lo)
-#     naｚve ￜ      with stand-ins: \p{L} need only be A-Z, a-z and five stand-ins
+#     naïve 猫      ï is of the category Ll (small letters), and 猫 of Lo
+#     naｚve ￜ      for \p{L} we need only A-Z, a-z and five stand-ins
 #
-# A few characters are special. Only Python takes U+001C to U+001F for spaces, so they are
-# replaced, too. U+0085 stays, because it is a space, and others of its category are not.
-# ſ and U+212A (the Kelvin sign) stay, because (?i:s) and (?i:k) match them.
+# A few characters are special. Only Python takes U+001C to U+001F for spaces, so they
+# are replaced, too. U+0085 stays, because it is a space, unlike others of its category.
+# And ſ and the Kelvin sign U+212A stay, because (?i:s) and (?i:k) match them.
 
 STAND_INS = {}
 for code in range(0x10000):
@@ -719,63 +719,52 @@ for code in range(0x10000):
 UNCHANGED = [chr(code) for code in range(128) if not 0x1c <= code <= 0x1f]
 UNCHANGED += ["\x85", "ſ", "\u212a"]
 
-# Other parts of a pattern mean one thing in Python and another in other libraries, which
-# would silently change the ids. So we accept only the parts listed here, which mean the
-# same everywhere. A pattern with anything else is refused.
+# Other parts of a pattern mean one thing in Python and another in other libraries,
+# which would silently change the ids. So we accept only the parts listed here, which
+# mean the same everywhere, and only ASCII. A pattern with anything else is refused.
 
-ESCAPED = "|".join([
-    r"\\p\{\w+\}",   # \p{L}: the characters of a category
-    r"\\[sSdrn]",    # \s \S \d \r \n
-    r"\\[^\w\s<>]",  # \. or \[ and so on: the character itself
-])
-KNOWN = re.compile("|".join([
-    ESCAPED,
-    r"\[(?!\^?\])\^?",                    # [ or [^, where a set of characters begins
-    r"\(\?(?:i?:|[!=])",                  # (?: or (?i: or (?! or (?=
-    r"[)|]",                              # the end of a group, or an alternative
-    r"(?:[?*+]|\{\d+(?:,\d+)?\})(?!\+)",  # ? * + {3} {1,3}, without another + behind
-    r"[^\\()\[\]{}?*+|^$]",               # any other character
-]))
-KNOWN_IN_SETS = re.compile("|".join([
-    ESCAPED,
-    r"(?!&&|--|~~)[^\\\[]",  # any other character, and the ] at the end of the set
-]))
+ESCAPES = r"""
+    \\p\{(\w+)\}    # \p{L} or \p{Lu}: the characters of a category
+  | \\[sSdrn]       # \s \S \d \r \n
+  | \\[^\w\s<>]     # \. or \[ and so on: the character itself
+"""
+IN_BRACKETS = ESCAPES + r"""
+  | (?!&&|--|~~)[^\\\[\]]             # any other character; && -- ~~ are special
+"""
+PARTS = re.compile(ESCAPES + r"""
+  | \[(?!\^?\])\^?(?:""" + IN_BRACKETS + r""")+\]  # [...] or [^...]
+  | \(\?(?:i?:|[!=])                  # (?: or (?i: or (?! or (?=
+  | [)|]                              # the end of a group, or an alternative
+  | (?:[?*+]|\{\d+(?:,\d+)?\})(?!\+)  # ? * + {3} {1,3}, but no + behind them
+  | [^\\()\[\]{}?*+|^$]               # any other character
+  | (?P<unknown>[\s\S])               # what is not in this list
+""", re.VERBOSE)
+ESCAPE = re.compile(ESCAPES, re.VERBOSE)
 
 
-def members_of(name):
-    """Return the characters of a category, such as "Lu" or all of "L", for a set."""
-    members = ""
-    for char in [*UNCHANGED, *STAND_INS.values()]:
-        if category(char).startswith(name):
-            members += re.escape(char)
+def members_of(match):
+    r"""Return the characters of \p{...}, for a set. Other escapes stay what they are."""
+    name = match[1]
+    if not name:
+        return match[0]
+    chars = [*UNCHANGED, *STAND_INS.values()]
+    members = [re.escape(char) for char in chars if category(char).startswith(name)]
     if not members:
         raise InputError(f"the category {name} is not known")
-    return members
+    return "".join(members)
 
 
 @lru_cache
 def compiled(pattern):
     """Return the regular expression (pattern), as Python's re understands it."""
     translated = ""
-    in_set = False
-    i = 0
-    while i < len(pattern):
-        known = KNOWN_IN_SETS if in_set else KNOWN
-        match = known.match(pattern, i)
-        if not match or not match[0].isascii():
-            rest = pattern[i:]
-            raise InputError(f"{rest[0]} in a pattern is not supported here: {rest}")
+    for match in PARTS.finditer(pattern):
         part = match[0]
-        if part in ("[", "[^"):
-            in_set = True
-        elif part == "]":
-            in_set = False
-        elif part.startswith(r"\p"):
-            part = members_of(part[3:-1])
-            if not in_set:
-                part = f"[{part}]"
-        translated += part
-        i = match.end()
+        if match["unknown"] or not part.isascii():
+            raise InputError(f"{part} in a pattern is not supported here")
+        if part.startswith(r"\p"):
+            part = f"[{part}]"  # \p{L} becomes [\p{L}], and then [ABC...]
+        translated += ESCAPE.sub(members_of, part)
     try:
         return re.compile(f"({translated})")  # with ( and ), split() keeps the matches
     except re.error as error:
@@ -784,8 +773,8 @@ def compiled(pattern):
 
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # Python strings may contain the codes D800 to DFFF, which are no characters and have
-    # no bytes in UTF-8. A pair of them is one character. A single one becomes U+FFFD.
+    # Python strings may contain the codes D800 to DFFF, which are no characters and
+    # have no bytes in UTF-8. A pair is one character, and a single one becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     changed = set(text).difference(UNCHANGED)
     stand_ins = {ord(char): STAND_INS[category(char)] for char in changed}
@@ -816,11 +805,9 @@ ADDED_TOKEN = """{"special": true, "normalized": false, "single_word": false,
 
 # The added tokens are the special tokens, and the normalizer is the normal form. The
 # pre_tokenizer has two steps: Split cuts the text by the pattern, and ByteLevel writes
-# each byte as a character. The model has the tokens with their ids, and the merges.
-#
-# ByteLevel is needed because JSON is text. It writes byte 65 as character 65, which is
-# A. (This encoding is Latin-1.) Spaces and characters that cannot be printed get
-# characters from U+0100 on: Ġ is a space.
+# each byte as a character, because JSON is text. Byte 65 becomes character 65, which is
+# A. (This is Latin-1.) Spaces and characters that cannot be printed get characters from
+# U+0100 on: Ġ is a space. The model has the tokens with their ids, and the merges.
 
 SPARE = {}
 for byte in range(256):
@@ -930,7 +917,7 @@ def load(path, pattern=None):
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
             raise InputError("it has no pattern: add --pattern gpt2, gpt4 or your own")
-        compiled(tokenizer.pattern)  # raises InputError for a pattern to be refused
+        compiled(tokenizer.pattern)  # raises InputError if it is refused
     except Exception as error:  # in a damaged file anything can go wrong
         raise InputError(f"{path} cannot be used here: {error!r}")
     return tokenizer
