@@ -704,10 +704,11 @@ def merge_piece(piece, ranks):
 # Python's re does not know \p{L}, and there are more than 130,000 letters. But a
 # pattern only asks what kind of character it has before it: a letter, a digit, a space?
 # So before cutting we replace each character outside ASCII by a stand-in of the same
-# category. The length stays the same, so the cuts fall at the same places:
+# category. The length stays the same, so the cuts fall at the same places. And in place
+# of \p{L} we need only A-Z, a-z and a few others:
 #
-#     naïve 猫      ï is of the category Ll (small letters), and 猫 of Lo
-#     naｚve ￜ      for \p{L} we need only A-Z, a-z and five stand-ins
+#     naïve 猫      ï is of the category Ll (small letters), and 猫 of Lo (other letters)
+#     naｚve ￜ      the stand-in for Ll is ｚ, and that for Lo is ￜ
 #
 # A few characters are special. Only Python takes U+001C to U+001F for spaces, so they
 # are replaced, too. U+0085 stays, because it is a space, unlike others of its category.
@@ -716,8 +717,8 @@ def merge_piece(piece, ranks):
 STAND_INS = {}
 for code in range(0x10000):
     STAND_INS[category(chr(code))] = chr(code)  # in the end, the category's last one
-UNCHANGED = [chr(code) for code in range(128) if not 0x1c <= code <= 0x1f]
-UNCHANGED += ["\x85", "ſ", "\u212a"]
+UNCHANGED = {chr(code) for code in range(128)} - set("\x1c\x1d\x1e\x1f")
+UNCHANGED |= set("\x85ſ\u212a")
 
 # Other parts of a pattern mean one thing in Python and another in other libraries,
 # which would silently change the ids. So we accept only the parts listed here, which
@@ -739,11 +740,10 @@ PARTS = re.compile(ESCAPES + r"""
   | [^\\()\[\]{}?*+|^$]               # any other character
   | (?P<unknown>[\s\S])               # what is not in this list
 """, re.VERBOSE)
-ESCAPE = re.compile(ESCAPES, re.VERBOSE)
 
 
 def members_of(match):
-    r"""Return the characters of \p{...}, for a set. Other escapes stay what they are."""
+    r"""Return the characters of \p{...}, for a set. Other escapes stay as they are."""
     name = match[1]
     if not name:
         return match[0]
@@ -764,7 +764,7 @@ def compiled(pattern):
             raise InputError(f"{part} in a pattern is not supported here")
         if part.startswith(r"\p"):
             part = f"[{part}]"  # \p{L} becomes [\p{L}], and then [ABC...]
-        translated += ESCAPE.sub(members_of, part)
+        translated += re.sub(ESCAPES, members_of, part, flags=re.VERBOSE)
     try:
         return re.compile(f"({translated})")  # with ( and ), split() keeps the matches
     except re.error as error:
@@ -776,7 +776,7 @@ def split_by(pattern, text):
     # Python strings may contain the codes D800 to DFFF, which are no characters and
     # have no bytes in UTF-8. A pair is one character, and a single one becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    changed = set(text).difference(UNCHANGED)
+    changed = set(text) - UNCHANGED
     stand_ins = {ord(char): STAND_INS[category(char)] for char in changed}
     pieces = []
     start = 0
