@@ -101,9 +101,9 @@ def merge(tokens, pair):
 #     aaab d aaab a c
 #
 # In a a a, the pair (a, a) counts twice, although only one of the two can be merged.
-# This counts a little too much, but it is simpler, and does no harm. If several pairs
-# are equally frequent, we take the smallest, as Python compares them, which for letters
-# is the alphabetical order. So the same text always gives the same vocabulary.
+# This is simpler, and does no harm. If several pairs are equally frequent, we take the
+# smallest, as Python compares them (for letters, the first in alphabetical order). So
+# the same text always gives the same vocabulary.
 #
 # The text comes as a list of pieces, for example its words (section 4 says why). We
 # count and merge only inside a piece, so no token ever reaches from one word into the
@@ -448,8 +448,7 @@ class Tokenizer:
 # %% 6. What tokens do to a model
 # Much that seems odd about language models comes from their tokens. We learn 2,048
 # tokens from the other lessons and from names.txt, and look at what they make of a few
-# texts. (This is the output of such a run. It changes a little when the lessons
-# change.)
+# texts. (The output changes a little when the lessons change.)
 #
 # A model spends its time, and a user spends money, on tokens. This vocabulary was
 # learned from English, so English is cheap. It has seen no Hindi, so it needs three
@@ -619,7 +618,7 @@ def learn(pieces, n_merges):
     words = [single_bytes(piece.encode()) for piece in piece_counts]
     times = list(piece_counts.values())
     counts = Counter()
-    where = defaultdict(set)  # {pair: the words that contain it, or once did}
+    where = defaultdict(set)  # {pair: the numbers of the words that have or had it}
     for w, tokens in enumerate(words):
         for pair in pairwise(tokens):
             counts[pair] += times[w]
@@ -793,15 +792,15 @@ def split_by(pattern, text):
 # line for each token: the token in base64, and its id. A tokenizer.json of Hugging Face
 # has everything that a tokenizer needs. Ours follow this template:
 
-TEMPLATE = """{"version": "1.0", "added_tokens": [], "normalizer": null,
+TEMPLATE = """{"version": "1.0", "normalizer": null,
+    "added_tokens": [{"special": true, "normalized": false, "single_word": false,
+        "lstrip": false, "rstrip": false}],
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
         {"type": "Split", "pattern": {}, "behavior": "Isolated", "invert": false},
         {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
          "use_regex": false}]},
     "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
     "model": {"type": "BPE", "ignore_merges": true}}"""
-ADDED_TOKEN = """{"special": true, "normalized": false, "single_word": false,
-    "lstrip": false, "rstrip": false}"""
 
 # The added tokens are the special tokens, and the normalizer is the normal form. The
 # pre_tokenizer has two steps: Split cuts the text by the pattern, and ByteLevel writes
@@ -830,10 +829,10 @@ def save(tokenizer, path):
             if token[:k] in ranks and token[k:] in ranks:
                 merges.append([name[:k], name[k:]])
     root = json.loads(TEMPLATE)
+    settings = root["added_tokens"].pop()
     for string, i in tokenizer.special_tokens.items():
         vocab[string] = i
-        added = {"id": i, "content": string} | json.loads(ADDED_TOKEN)
-        root["added_tokens"].append(added)
+        root["added_tokens"].append({"id": i, "content": string} | settings)
     if tokenizer.normal_form:
         root["normalizer"] = {"type": tokenizer.normal_form}
     root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = tokenizer.pattern
@@ -961,8 +960,8 @@ def main(argv=None):
     """Run the command that the options name."""
     parser = argparse.ArgumentParser()
     option = parser.add_argument
-    commands = ["tour", "train", "encode", "decode", "show"]
-    option("command", nargs="?", default="tour", choices=commands)
+    option("command", nargs="?", default="tour",
+           choices=["tour", "train", "encode", "decode", "show"])
     option("files", nargs="*", help="texts; or a vocabulary, and texts")
     option("-o", "--output", help="train: the tokenizer.json to write")
     option("--vocab-size", type=int, default=8192, help="train: how many tokens (8192)")
