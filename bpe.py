@@ -30,7 +30,7 @@ import sys
 from collections import Counter, defaultdict
 from functools import lru_cache
 from heapq import heappop, heappush
-from itertools import accumulate, count, pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from unicodedata import category, normalize
 
@@ -101,9 +101,9 @@ def merge(tokens, pair):
 #     aaab d aaab a c
 #
 # In a a a, the pair (a, a) counts twice, although only one of the two can be merged.
-# This counts a little too much, but it is simpler, and does no harm. If several pairs
-# are equally frequent, we take the smallest, as Python compares them, which for letters
-# is the alphabetical order. So the same text always gives the same vocabulary.
+# This is simpler, and does no harm. If several pairs are equally frequent, we take the
+# smallest, as Python compares them (for letters, the first in alphabetical order). So
+# the same text always gives the same vocabulary.
 #
 # The text comes as a list of pieces, for example its words (section 4 says why). We
 # count and merge only inside a piece, so no token ever reaches from one word into the
@@ -136,7 +136,9 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-learn = learn_slowly  # until section 7 gives this name to a faster function
+# Python looks up learn when train() runs. By then section 7 has replaced it by a faster
+# one.
+learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
 # next ones, in the order in which they were learned. So an id also says how early its
@@ -174,9 +176,9 @@ def ranks_of(pairs):
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
 # (Could l and ow meet as neighbours, and make low, although low was learned from lo and
-# w? No. As long as no merge reaches beyond these three letters, what happens to them
-# depends on nothing else. When low was learned, the merges before it had left lo and w,
-# and so they do here.)
+# w? No. Suppose no merge joins l, o or w to a letter outside them. Then they go through
+# the same merges in every word. While learning, these left lo and w. So they leave lo
+# and w here, never l and ow.)
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -200,11 +202,12 @@ def merge_piece_slowly(piece, ranks):
         tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]
 
 
-merge_piece = merge_piece_slowly  # until section 7 gives this name to a faster one
+merge_piece = merge_piece_slowly  # section 7 replaces this one, too
 
-# If a whole piece is a token, its id is the answer, and nothing has to be merged. This
-# saves time. Besides, the vocabularies of some models have tokens that merges do not
-# lead to, because their makers added whole words to the list.
+# If a whole piece is a token, its id is the answer. Merging would lead to the same
+# token, because the piece goes through the merges by which the token was learned. So
+# this saves time. Besides, some models have tokens that no merges lead to, because
+# their makers added whole words to the list.
 
 def ids_of(piece, ranks):
     """Return the list of ids of a piece of text (a string).
@@ -248,10 +251,13 @@ def text_of(ids, tokens):
 # of its spaces. GPT-2's pattern has six alternatives. At each position, the first one
 # that fits cuts off the next piece. In it \p{L} stands for any letter of any alphabet,
 # \p{N} for any digit or other numeral, \s for a space, a tab or the end of a line, and
-# \S for everything else. (?:...) groups without more meaning. (?!\S) means: here no \S
-# follows. So at three spaces before a word, \s+(?!\S) first takes all three. But then a
-# letter follows, which is forbidden, so it gives one space back, and leaves it to the
-# word.
+# \S for everything else. (?:...) only holds alternatives together, like brackets in
+# arithmetic. (?!\S) means: here no \S follows.
+#
+# A + first takes as much as it can. If the rest of the pattern then fails, it tries
+# again with one character less. So at three spaces before a word, \s+(?!\S) first takes
+# all three. But then a letter follows, which is forbidden. With two spaces, a space
+# follows, which is allowed, so the third space is left to the word.
 
 GPT2_PATTERN = "|".join([
     r"'(?:[sdmt]|ll|ve|re)",  # the endings of it's, I'd, I'm, don't, we'll, ...
@@ -267,15 +273,16 @@ GPT2_PATTERN = "|".join([
 # not with a digit or the end of a line. Numbers are cut into groups of up to three
 # digits, from the left and without a space, because otherwise many tokens would be
 # spent on single numbers, such as years. And the ends of lines stay with the
-# punctuation before them. ((?![\s\S]) means: here the text ends. $ would be shorter,
-# but it means different things in different libraries.)
+# punctuation before them. (?![\s\S]) means: no character at all follows, so the text
+# ends here. Without this alternative, a newline and spaces at the end of a text would
+# be cut in two, because the next alternative takes only the newline.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
     r"[^\r\n\p{L}\p{N}]?\p{L}+",    # a word, with one other character before it
     r"\p{N}{1,3}",                  # at most three digits, without a space
     r" ?[^\s\p{L}\p{N}]+[\r\n]*",   # punctuation, with the ends of lines after it
-    r"\s+(?![\s\S])",               # spaces at the end, where nothing at all follows
+    r"\s+(?![\s\S])",               # spaces at the end of the text
     r"\s*[\r\n]+",                  # blank lines
     r"\s+(?!\S)",
     r"\s+",
@@ -298,7 +305,8 @@ def pieces_of(text, pattern):
 
 
 # %% 5. The tokenizer
-# This section puts the parts together in a class. Three things are new.
+# This section puts the parts together in a class. Three things are new. The third, text
+# that arrives in parts, comes at decode_stream.
 #
 # First, there are special tokens, which stand for no text. Chat models have tokens such
 # as <|system|> and <|user|> that say who is speaking. What follows <|system|> comes
@@ -315,12 +323,10 @@ def pieces_of(text, pattern):
 # accent. Some models bring all texts into a normal form first, such as "NFC", which has
 # one character for é. Most models do not.
 
-class InputError(ValueError):
-    """What the user gave cannot be used."""
-
-
 def split_at(special_tokens, text):
     """Return a list of the special tokens in a text, and of what stands between them.
+
+    What stands between them can be empty.
 
     >>> split_at(["<a>", "<b>"], "x<b>y")
     ['x', '<b>', 'y']
@@ -331,6 +337,10 @@ def split_at(special_tokens, text):
     longest_first = sorted(special_tokens, key=len, reverse=True)
     pattern = "|".join(map(re.escape, longest_first))
     return re.split(f"({pattern})", text)  # ( and ) make it keep the special tokens
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used."""
 
 
 class Tokenizer:
@@ -430,15 +440,15 @@ class Tokenizer:
             part = decoder.decode(self.tokens[i])
             if part:
                 yield part
-        # A string yields its letters. This one has one letter or none.
-        yield from decoder.decode(b"", final=True)
+        part = decoder.decode(b"", final=True)
+        if part:
+            yield part
 
 
 # %% 6. What tokens do to a model
 # Much that seems odd about language models comes from their tokens. We learn 2,048
 # tokens from the other lessons and from names.txt, and look at what they make of a few
-# texts. (This is the output of such a run. It changes a little when the lessons
-# change.)
+# texts. (The output changes a little when the lessons change.)
 #
 # A model spends its time, and a user spends money, on tokens. This vocabulary was
 # learned from English, so English is cheap. It has seen no Hindi, so it needs three
@@ -458,8 +468,9 @@ class Tokenizer:
 #     7· ·7·7· ·7·7·7· ·12·3·4·5·6·7
 #
 # Much of the text was code, so the indented line below needs no more tokens than the
-# other one: seven of its eight spaces are a single token, and the eighth belongs to the
-# token " return". And a word in capitals is another word to the model:
+# other one. Seven of its eight spaces are a single token. The eighth belongs to the
+# token " return". In code, return almost always follows a space, so " return" became a
+# token and "return" did not. And a word in capitals is another word to the model:
 #
 #     r·eturn· x
 #            · return· x
@@ -533,18 +544,17 @@ def show_effects(tokenizer):
 
 # %% 7. Learning and encoding in less time
 # learn_slowly looks at the whole text again for each merge. Three ideas make it faster.
-# First, most pieces of a text come again. So we keep each different piece once, and
-# remember how many times it occurs.
+# First, we keep each different piece once, with the number of times that it occurs.
 #
-# Second, a merge changes only the pieces that contain its pair, and there only the
-# pairs beside it. So we keep the counts, and correct them. Here (a, b) is merged:
+# Second, a merge changes only the pairs beside it. So we keep the counts, and correct
+# them. Here (a, b) is merged:
 #
 #     x  a  b  y      one less of (x, a), (a, b) and (b, y)
 #     x   ab   y      one more of (x, ab) and (ab, y)
 #
-# Third, a heap finds the most frequent pair without a search. It holds an item
-# (-count, pair) for each pair, so that the most frequent pair has the smallest item,
-# and of several such pairs the smallest. Here is the heap of a a a b d a a a b a c:
+# Third, a heap finds the most frequent pair without a search. It holds (-count, pair)
+# for each pair, so the most frequent pair has the smallest item. Here is the heap of
+# a a a b d a a a b a c:
 #
 #                  (-4, (a, a))
 #                 /            \
@@ -552,25 +562,23 @@ def show_effects(tokenizer):
 #           /        \            /
 #     (-1, (b, a)) (-1, (b, d)) (-1, (d, a))
 #
-# In Python it is a list, one row after the other. There is one rule: no item is larger
-# than the two items below it. So the smallest item is at the top. To take it away,
-# heappop() moves the last item of the last row to the top. If an item below is smaller,
-# the two change places, and so on, until the rule holds again. Only one item in each
-# row has to move, and a million items make 20 rows. heappush() adds an item to the last
-# row, and lets it move up in the same way.
+# There is one rule: no item is larger than the two items below it. So the smallest item
+# is at the top. To take it away, heappop() moves the last item to the top. It changes
+# places with the smaller of the two items below, if that one is smaller than itself,
+# and so on. Only one item in each row moves, and a million items make 20 rows.
 #
-# When a count changes, the item on the heap keeps the old count. We let it be until it
-# comes to the top. In the example, two merges lead to aa ab d aa ab a c. Then the item
-# (-2, (aa, a)) comes to the top, although (aa, a) does not occur any more. We see that
-# its count is now 0, put (0, (aa, a)) back, and find (-2, (aa, ab)) at the top. This
-# works because the count of an old pair can only fall: all pairs that a merge makes
-# contain the new token. So an old count comes to the top too early, but never too late.
+# When a count changes, the item on the heap keeps the old count until it comes to the
+# top. In the example, two merges lead to aa ab d aa ab a c. Then (-2, (aa, a)) comes to
+# the top, although (aa, a) does not occur any more. We see that its count is now 0, put
+# (0, (aa, a)) back, and find (-2, (aa, ab)) at the top. This works because the count of
+# an old pair can only fall: all pairs that a merge makes contain the new token. So an
+# old count comes to the top too early, but never too late.
 
 # exercise 6.7 (hard): counts that are corrected
 def merge_and_count(tokens, pair, times, counts):
     """Merge the pair in a list of tokens, and correct the counts. Return the new pairs.
 
-    The list belongs to a piece that occurs `times` times in the text. counts is a
+    times says how often the piece with these tokens occurs in the text. counts is a
     Counter {pair: how often it occurs}. The new pairs contain the new token.
 
     >>> tokens = [b"x", b"a", b"b", b"y"]
@@ -583,6 +591,8 @@ def merge_and_count(tokens, pair, times, counts):
     left, right = pair
     new_token = left + right
     new_pairs = set()
+    # In a a a, (a, a) counts 2. One less, as the first two are merged. One less again:
+    # the second a and the a after it are no pair any more. One more of (aa, a).
     i = 0
     while i < len(tokens) - 1:
         if tokens[i] == left and tokens[i + 1] == right:
@@ -608,7 +618,7 @@ def learn(pieces, n_merges):
     words = [single_bytes(piece.encode()) for piece in piece_counts]
     times = list(piece_counts.values())
     counts = Counter()
-    where = defaultdict(set)  # {pair: the numbers of the words that contain it, or did}
+    where = defaultdict(set)  # {pair: the numbers of the words that have or had it}
     for w, tokens in enumerate(words):
         for pair in pairwise(tokens):
             counts[pair] += times[w]
@@ -634,25 +644,22 @@ def learn(pieces, n_merges):
     return pairs
 
 
-# merge_piece_slowly looks at the whole piece again for each merge. For a word this does
-# no harm, but for a line of a million blanks it would take a day. So we remember which
-# tokens the neighbours make, and where these neighbours begin. A heap has the token of
-# the lowest rank at its top. At the beginning of "slower" we have
+# merge_piece_slowly looks at the whole piece again for each merge. For a line of a
+# million blanks this would take a day. So we remember which tokens the neighbours make,
+# and where these neighbours begin. A heap has the token of the lowest rank at its top.
+# At the beginning of "slower" we have
 #
 #     heap = [(256, er), (257, lo)]      where = {er: [4], lo: [1]}
 #
-# The piece itself never changes. We only note where its tokens begin and end, so that a
-# merge does not move all tokens behind it. When er and lo have been merged, we have
+# The piece itself never changes. We only note where its tokens begin and end. When er
+# and lo have been merged, no token begins at 2 any more, so end_of[2] is None:
 #
 #     s   l o   w   e r       end_of[0] = 1   end_of[1] = 3   end_of[2] = None
 #    0   1     3   4   6      start_of[1] = 0   start_of[3] = 1   start_of[4] = 3
 #
-# where end_of[2] is None because no token begins at 2 any more. A start in `where` may
-# be out of date, because one of the two neighbours was merged with another token. Then
-# no token begins there, or the next token does not end where it should.
-#
-# All starts of a token are taken in a row, from left to right. Only if a merge leads to
-# a token of a lower rank, the starts that are left have to wait.
+# A start in `where` may be out of date. In aaa, where[aa] = [0, 1]. We merge at 0. Now
+# no token begins at 1, so 1 is skipped. In abc, where[ab] = [0]. If bc was merged
+# first, the token after a ends at 3, and not at 2 as ab does, so 0 is skipped.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -675,8 +682,8 @@ def merge_piece(piece, ranks):
         rank, token = heappop(heap)
         starts = sorted(where.pop(token))
         for k, start in enumerate(starts):
-            if heap and heap[0][0] < rank:  # another token comes first now
-                where[token] = starts[k:]
+            if heap and heap[0][0] < rank:  # a merge has led to a lower rank
+                where[token] = starts[k:]  # this start and those after it must wait
                 heappush(heap, (rank, token))
                 break
             middle = end_of[start]
@@ -693,106 +700,125 @@ def merge_piece(piece, ranks):
 
 
 # %% 8. The patterns for Python's re
-# Python's re does not know \p{L}. We put all letters up to U+FFFF in its place, as
-# ranges such as a-z, and in brackets, unless \p{L} is in brackets already.
+# Python's re does not know \p{L}, and there are more than 130,000 letters. But a
+# pattern only asks what kind of character it has before it: a letter, a digit, a space?
+# So before cutting we replace each character outside ASCII by a stand-in of the same
+# category. The length stays the same, so the cuts fall at the same places. And in place
+# of \p{L} we need only A-Z, a-z and a few others:
 #
-# Some parts of regular expressions have another meaning in other libraries: \w contains
-# accents or does not. We refuse patterns with such parts, because they would change the
-# ids. We also refuse groups (...), because split() would return their text twice.
+#     naïve 猫      ï is of the category Ll (small letters), and 猫 of Lo (other letters)
+#     naｚve ￜ      the stand-in for Ll is ｚ, and that for Lo is ￜ
+#
+# A few characters are special. Only Python takes U+001C to U+001F for spaces, so they
+# are replaced, too. U+0085 stays, because it is a space, unlike others of its category.
+# And ſ and the Kelvin sign U+212A stay, because (?i:s) and (?i:k) match them.
 
-REFUSED = r"^ $ \Z \w \W \b \B ++ *+ ?+ }+ ( (?P".split()
-REFUSED_IN_SETS = r"[ && \w \W".split()
-# The parts of a pattern: \p{L}, \s, ++, (? and (?P, &&, or any single character.
-PARTS = re.compile(r"\\p\{\w+\}|\\.|[*+?}]\+|\(\?P?|&&|.", re.DOTALL)
-CATEGORIES = [category(chr(i)) for i in range(0x10000)]  # "Lu" for A, and so on
+STAND_INS = {}
+for code in range(0x10000):
+    STAND_INS[category(chr(code))] = chr(code)  # in the end, the category's last one
+UNCHANGED = {chr(code) for code in range(128)} - set("\x1c\x1d\x1e\x1f")
+UNCHANGED |= set("\x85ſ\u212a")
+
+# Other parts of a pattern mean one thing in Python and another in other libraries,
+# which would silently change the ids. So we accept only the parts listed here, which
+# mean the same everywhere, and only ASCII. A pattern with anything else is refused.
+
+ESCAPES = r"""
+    \\p\{(\w+)\}    # \p{L} or \p{Lu}: the characters of a category
+  | \\[sSdrn]       # \s \S \d \r \n
+  | \\[^\w\s<>]     # \. or \[ and so on: the character itself
+"""
+IN_BRACKETS = ESCAPES + r"""
+  | (?!&&|--|~~)[^\\\[\]]             # any other character; && -- ~~ are special
+"""
+PARTS = re.compile(ESCAPES + r"""
+  | \[(?!\^?\])\^?(?:""" + IN_BRACKETS + r""")+\]  # [...] or [^...]
+  | \(\?(?:i?:|[!=])                  # (?: or (?i: or (?! or (?=
+  | [)|]                              # the end of a group, or an alternative
+  | (?:[?*+]|\{\d+(?:,\d+)?\})(?!\+)  # ? * + {3} {1,3}, but no + behind them
+  | [^\\()\[\]{}?*+|^$]               # any other character
+  | (?P<unknown>[\s\S])               # what is not in this list
+""", re.VERBOSE)
 
 
-def ranges_of(name):
-    """Return the characters of a category, such as "Lu" or all of "L", as ranges."""
-    marks = "".join(["x" if kind.startswith(name) else " " for kind in CATEGORIES])
-    runs = [match.span() for match in re.finditer("x+", marks)]
-    if not runs:
+def members_of(match):
+    r"""Return the characters of \p{...}, for a set. Other escapes stay as they are."""
+    name = match[1]
+    if not name:
+        return match[0]
+    chars = [*UNCHANGED, *STAND_INS.values()]
+    members = [re.escape(char) for char in chars if category(char).startswith(name)]
+    if not members:
         raise InputError(f"the category {name} is not known")
-    return "".join([rf"\u{start:04x}-\u{end - 1:04x}" for start, end in runs])
+    return "".join(members)
 
 
 @lru_cache
 def compiled(pattern):
     """Return the regular expression (pattern), as Python's re understands it."""
     translated = ""
-    in_set = False
-    for part in PARTS.findall(pattern):
-        refused = REFUSED_IN_SETS if in_set else REFUSED
-        if part in refused:
+    for match in PARTS.finditer(pattern):
+        part = match[0]
+        if match["unknown"] or not part.isascii():
             raise InputError(f"{part} in a pattern is not supported here")
-        if part in ("[", "]"):
-            in_set = part == "["
-        elif part.startswith(r"\p{"):
-            part = ranges_of(part[3:-1])
-            if not in_set:
-                part = f"[{part}]"
-        translated += part
+        if part.startswith(r"\p"):
+            part = f"[{part}]"  # \p{L} becomes [\p{L}], and then [ABC...]
+        translated += re.sub(ESCAPES, members_of, part, flags=re.VERBOSE)
     try:
         return re.compile(f"({translated})")  # with ( and ), split() keeps the matches
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
 
 
-# Two kinds of characters remain. Those above U+FFFF would make the sets slow, and only
-# Python takes U+001C to U+001F for spaces. Our patterns ask only for their category. So
-# we put others of the same category in their place, apply the pattern to this
-# simplified text, and cut the text itself in the same places.
-
-UNUSUAL = re.compile("[\x1c-\x1f\U00010000-\U0010ffff]")
-STAND_INS = dict(zip(CATEGORIES, map(chr, range(0x10000))))  # each one's last character
-
-
-def stand_in(match):
-    """Return the character that takes the place of the matched one."""
-    return STAND_INS[category(match[0])]
-
-
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # A Python string can hold half a character of UTF-16. It becomes U+FFFD.
+    # Python strings may contain the codes D800 to DFFF, which are no characters and
+    # have no bytes in UTF-8. A pair is one character, and a single one becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    simplified = UNUSUAL.sub(stand_in, text)
-    pieces = compiled(pattern).split(simplified)
-    if simplified != text:
-        ends = accumulate(map(len, pieces), initial=0)  # for lengths 3, 1: 0, 3, 4
-        pieces = [text[start:end] for start, end in pairwise(ends)]
-    return [piece for piece in pieces if piece]  # split() also returns empty ones
+    changed = set(text) - UNCHANGED
+    stand_ins = {ord(char): STAND_INS[category(char)] for char in changed}
+    pieces = []
+    start = 0
+    for piece in compiled(pattern).split(text.translate(stand_ins)):
+        end = start + len(piece)
+        if piece:  # split() also returns empty pieces
+            pieces.append(text[start:end])
+        start = end
+    return pieces
 
 
 # %% 9. Files
-# Real vocabularies come in two kinds of files. A .tiktoken file has a line for each
-# token: the token in base64, and its id. A tokenizer.json of Hugging Face also has the
-# pattern, the special tokens and the normal form. Ours follow this template:
+# Most vocabularies of today come in one of two kinds of files. A .tiktoken file has a
+# line for each token: the token in base64, and its id. A tokenizer.json of Hugging Face
+# has everything that a tokenizer needs. Ours follow this template:
 
-TEMPLATE = """{"version": "1.0", "added_tokens": [], "normalizer": null,
+TEMPLATE = """{"version": "1.0", "normalizer": null,
+    "added_tokens": [{"special": true, "normalized": false, "single_word": false,
+        "lstrip": false, "rstrip": false}],
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
         {"type": "Split", "pattern": {}, "behavior": "Isolated", "invert": false},
         {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
          "use_regex": false}]},
     "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
     "model": {"type": "BPE", "ignore_merges": true}}"""
-ADDED_TOKEN = """{"special": true, "normalized": false, "single_word": false,
-    "lstrip": false, "rstrip": false}"""
 
+# The added tokens are the special tokens, and the normalizer is the normal form. The
+# pre_tokenizer has two steps: Split cuts the text by the pattern, and ByteLevel writes
+# each byte as a character, because JSON is text. Byte 65 becomes character 65, which is
+# A. (This is Latin-1.) Spaces and characters that cannot be printed get characters from
+# U+0100 on: Ġ is a space. The model has the tokens with their ids, and the merges.
 
-# JSON is text, so each byte of a token is written as a character: byte 65 as character
-# 65, which is A. (This encoding is Latin-1.) Spaces and characters that cannot be
-# printed get characters from U+0100 on: Ġ is a space.
-
-unprintable = [i for i in range(256) if i == 32 or not chr(i).isprintable()]
-SPARE = dict(zip(unprintable, count(0x100)))
-BYTES = dict(zip(count(0x100), unprintable))
+SPARE = {}
+for byte in range(256):
+    if byte == 32 or not chr(byte).isprintable():
+        SPARE[byte] = 0x100 + len(SPARE)
+BYTES = {spare: byte for byte, spare in SPARE.items()}
 
 
 def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
-    # We merge any two neighbours that make a token. Hugging Face's library merges only
-    # the pairs in the file. So we list all pairs that make a token, in order of the id.
+    # We ask whether the joined token exists. Hugging Face's library asks whether the
+    # pair is listed. So we list every pair that joins to a token, in order of the id.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
@@ -803,10 +829,10 @@ def save(tokenizer, path):
             if token[:k] in ranks and token[k:] in ranks:
                 merges.append([name[:k], name[k:]])
     root = json.loads(TEMPLATE)
+    settings = root["added_tokens"].pop()
     for string, i in tokenizer.special_tokens.items():
         vocab[string] = i
-        added = {"id": i, "content": string} | json.loads(ADDED_TOKEN)
-        root["added_tokens"].append(added)
+        root["added_tokens"].append({"id": i, "content": string} | settings)
     if tokenizer.normal_form:
         root["normalizer"] = {"type": tokenizer.normal_form}
     root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = tokenizer.pattern
@@ -822,6 +848,8 @@ UNSUPPORTED = """dropout byte_fallback continuing_subword_prefix end_of_word_suf
 
 def ranks_in(model, special_tokens):
     """Return the dict {token: id} of a model, without the special tokens."""
+    if "merges" not in model:
+        raise InputError(f"the model is {model['type']}, not BPE")
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
     made = []  # the ids of the tokens that merges make
     for pair in model["merges"]:  # "a b" in older files, ["a", "b"] in newer ones
@@ -835,13 +863,22 @@ def ranks_in(model, special_tokens):
     return {name.translate(BYTES).encode("latin-1"): i for name, i in ids.items()}
 
 
+def pattern_in(steps):
+    """Return the pattern by which the steps of a pre_tokenizer cut a text."""
+    kinds = [step["type"] for step in steps]
+    use_regex = steps[-1].get("use_regex", True)  # ByteLevel cuts by GPT-2's pattern
+    if kinds == ["ByteLevel"] and use_regex:
+        return GPT2_PATTERN
+    if kinds == ["Split", "ByteLevel"] and not use_regex:
+        if steps[0]["behavior"] == "Isolated":  # each match is a piece
+            return steps[0]["pattern"]["Regex"]
+    raise InputError(f"the pre_tokenizer is {steps}")
+
+
 def from_json(root):
     """Return the Tokenizer that the content of a tokenizer.json describes."""
-    model = root["model"]
-    if "merges" not in model:
-        raise InputError(f"the model is {model['type']}, not BPE")
     steps = root["pre_tokenizer"].get("pretokenizers", [root["pre_tokenizer"]])
-    for part in [model, *steps, *root["added_tokens"]]:
+    for part in [root["model"], *steps, *root["added_tokens"]]:
         for setting in UNSUPPORTED:
             if part.get(setting):
                 raise InputError(f"the setting {setting} is on")
@@ -849,17 +886,9 @@ def from_json(root):
     normal_form = normalizer.get("type")
     if normal_form not in (None, "NFC", "NFD", "NFKC", "NFKD"):  # but Lowercase, say
         raise InputError(f"the normalizer is {normal_form}")
-    kinds = [step.get("behavior", step["type"]) for step in steps]
-    use_regex = steps[-1].get("use_regex", True)  # it means GPT-2's pattern
-    if kinds == ["ByteLevel"] and use_regex:
-        pattern = GPT2_PATTERN
-    elif kinds == ["Isolated", "ByteLevel"] and not use_regex:
-        pattern = steps[0]["pattern"]["Regex"]
-    else:
-        raise InputError(f"the pre_tokenizer is {steps}")
     special_tokens = {added["content"]: added["id"] for added in root["added_tokens"]}
-    ranks = ranks_in(model, special_tokens)
-    return Tokenizer(ranks, pattern, special_tokens, normal_form)
+    ranks = ranks_in(root["model"], special_tokens)
+    return Tokenizer(ranks, pattern_in(steps), special_tokens, normal_form)
 
 
 def load(path, pattern=None):
@@ -882,14 +911,14 @@ def load(path, pattern=None):
                 raise InputError(f"{i} is no id")
         if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
             raise InputError("two tokens have the same id")
-        if not set(single_bytes(range(256))) <= tokenizer.ranks.keys():
+        if len([token for token in tokenizer.ranks if len(token) == 1]) < 256:
             raise InputError("a byte has no id")
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
             raise InputError("it has no pattern: add --pattern gpt2, gpt4 or your own")
-        compiled(tokenizer.pattern)  # raises InputError for a pattern to be refused
+        compiled(tokenizer.pattern)  # raises InputError if it is refused
     except Exception as error:  # in a damaged file anything can go wrong
-        raise InputError(f"{path} cannot be used here: {error!r:.200}")
+        raise InputError(f"{path} cannot be used here: {error!r}")
     return tokenizer
 
 
@@ -921,7 +950,7 @@ def filter_command(args, pattern):
             try:
                 result = tokenizer.decode(map(int, text.split()))
             except (KeyError, ValueError) as error:
-                raise InputError(f"no id of this vocabulary: {error!s:.60}")
+                raise InputError(f"no id of this vocabulary: {error}")
         else:
             result = shown(tokenizer, text)
         print(result, end=newline, flush=True)
@@ -931,8 +960,8 @@ def main(argv=None):
     """Run the command that the options name."""
     parser = argparse.ArgumentParser()
     option = parser.add_argument
-    commands = ["tour", "train", "encode", "decode", "show"]
-    option("command", nargs="?", default="tour", choices=commands)
+    option("command", nargs="?", default="tour",
+           choices=["tour", "train", "encode", "decode", "show"])
     option("files", nargs="*", help="texts; or a vocabulary, and texts")
     option("-o", "--output", help="train: the tokenizer.json to write")
     option("--vocab-size", type=int, default=8192, help="train: how many tokens (8192)")
