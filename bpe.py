@@ -9,7 +9,7 @@ the vocabularies of real models.
 
     python bpe.py                            show what tokens do
     python bpe.py train FILE... -o tok.json  learn a vocabulary from texts
-    python bpe.py encode tok.json FILE       print the ids of a text
+    python bpe.py encode tok.json FILE       print the ids of each line of a text
     python bpe.py decode tok.json FILE       print the text of ids
     python bpe.py show tok.json FILE         print a text with a dot between its tokens
 
@@ -30,7 +30,7 @@ import sys
 from collections import Counter, defaultdict
 from functools import lru_cache
 from heapq import heappop, heappush
-from itertools import count, pairwise
+from itertools import accumulate, count, pairwise
 from pathlib import Path
 from unicodedata import category, normalize
 
@@ -136,8 +136,7 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Python looks up learn when train() runs. By then section 7 has replaced it by a faster
-# one.
+# Section 7 defines a faster function under this name. Until then, this one serves.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -175,10 +174,10 @@ def ranks_of(pairs):
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# (Could l and ow meet as neighbours, and make low, although low was learned from lo and
-# w? No. Suppose no merge joins l, o or w to a letter outside them. Then they go through
-# the same merges in every word. While learning, these left lo and w. So they leave lo
-# and w here, never l and ow.)
+# (Can l and ow meet as neighbours, and make low, although low was learned from lo and
+# w? No. If they meet, no merge has joined one of these three letters to a letter beside
+# them. Then only the three letters decided which of them were merged, as they did when
+# low was learned. And there they became lo and w.)
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -199,10 +198,10 @@ def merge_piece_slowly(piece, ranks):
         if not found:
             return tokens
         rank, i = min(found)  # the lowest rank, and of several the lowest i
-        tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]
+        tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]  # one token in place of two
 
 
-merge_piece = merge_piece_slowly  # section 7 replaces this one, too
+merge_piece = merge_piece_slowly  # section 7 has a faster one for this name, too
 
 # If a whole piece is a token, its id is the answer. Merging would lead to the same
 # token, because the piece goes through the merges by which the token was learned. So
@@ -240,7 +239,7 @@ def text_of(ids, tokens):
 
 # %% 4. Splitting
 # Why is a text cut into pieces before anything is merged? Without this, learning would
-# spend its tokens on dog. and dog! and dog? and on frequent phrases such as "of the". A
+# spend its tokens on "dog.", "dog!" and "dog?", and on phrases such as "of the". A
 # model would see a new token for dog in each of them, and learn each one anew. So a
 # regular expression, the pattern, first cuts the text into pieces:
 #
@@ -254,10 +253,14 @@ def text_of(ids, tokens):
 # \S for everything else. (?:...) only holds alternatives together, like brackets in
 # arithmetic. (?!\S) means: here no \S follows.
 #
-# A + first takes as much as it can. If the rest of the pattern then fails, it tries
-# again with one character less. So at three spaces before a word, \s+(?!\S) first takes
-# all three. But then a letter follows, which is forbidden. With two spaces, a space
-# follows, which is allowed, so the third space is left to the word.
+# A + first takes as much as it can. If the rest of the pattern then fails, the + gives
+# one character back, and the rest is tried again. This is what \s+(?!\S) does at three
+# spaces before a word:
+#
+#     takes three spaces     the word follows, so (?!\S) fails
+#     takes two spaces       the third space follows, so it fits: two spaces are a piece
+#
+# The third space is left for the word.
 
 GPT2_PATTERN = "|".join([
     r"'(?:[sdmt]|ll|ve|re)",  # the endings of it's, I'd, I'm, don't, we'll, ...
@@ -265,7 +268,7 @@ GPT2_PATTERN = "|".join([
     r" ?\p{N}+",              # a number, with the space before it
     r" ?[^\s\p{L}\p{N}]+",    # other characters, such as punctuation, likewise
     r"\s+(?!\S)",             # several spaces, without the last one before a word
-    r"\s+",                   # what is left: a tab, for example
+    r"\s+",                   # what is left, such as one tab before a word
 ])
 
 # These are the main differences in GPT-4's pattern. (?i:...) ignores case, so that IT'S
@@ -301,7 +304,7 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    return split_by(pattern, text)  # as re.split() does, but re does not know \p{L}
+    return split_by(pattern, text)  # see section 8: Python's re does not know \p{L}
 
 
 # %% 5. The tokenizer
@@ -435,7 +438,8 @@ class Tokenizer:
         where decoder.decode(b"", final=True) returns it. Raises KeyError for an unknown
         id.
         """
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        Decoder = codecs.getincrementaldecoder("utf-8")
+        decoder = Decoder("replace")
         for i in ids:
             part = decoder.decode(self.tokens[i])
             if part:
@@ -553,8 +557,8 @@ def show_effects(tokenizer):
 #     x   ab   y      one more of (x, ab) and (ab, y)
 #
 # Third, a heap finds the most frequent pair without a search. It holds (-count, pair)
-# for each pair, so the most frequent pair has the smallest item. Here is the heap of
-# a a a b d a a a b a c:
+# for each pair, so the most frequent pair has the smallest item. Here is the heap of a
+# a a b d a a a b a c:
 #
 #                  (-4, (a, a))
 #                 /            \
@@ -591,8 +595,9 @@ def merge_and_count(tokens, pair, times, counts):
     left, right = pair
     new_token = left + right
     new_pairs = set()
-    # In a a a, (a, a) counts 2. One less, as the first two are merged. One less again:
-    # the second a and the a after it are no pair any more. One more of (aa, a).
+    # For example, in a a a the pair (a, a) has the count 2. The first two are merged,
+    # so the count falls by 1. The second a was a pair with the third one, and this pair
+    # is gone, so the count falls by 1 again. The new pair (aa, a) gains 1.
     i = 0
     while i < len(tokens) - 1:
         if tokens[i] == left and tokens[i + 1] == right:
@@ -644,84 +649,63 @@ def learn(pieces, n_merges):
     return pairs
 
 
-# merge_piece_slowly looks at the whole piece again for each merge. For a line of a
-# million blanks this would take a day. So we remember which tokens the neighbours make,
-# and where these neighbours begin. A heap has the token of the lowest rank at its top.
-# At the beginning of "slower" we have
+# merge_piece_slowly looks at the whole piece again for each merge. For a word this does
+# no harm. But a text can have a line of 100,000 letters, and the time grows with the
+# square of the length. A heap helps here, too: at its top is the token of the lowest
+# rank that two neighbours make. For "slower" it begins with
 #
-#     heap = [(256, er), (257, lo)]      where = {er: [4], lo: [1]}
+#     (256, 4, 6)     two neighbours make token 256, er, from 4 to 6
+#     (257, 1, 3)     two neighbours make token 257, lo, from 1 to 3
 #
 # The piece itself never changes. We only note where its tokens begin and end. When er
-# and lo have been merged, no token begins at 2 any more, so end_of[2] is None:
+# and lo have been merged, the notes are
 #
-#     s   l o   w   e r       end_of[0] = 1   end_of[1] = 3   end_of[2] = None
-#    0   1     3   4   6      start_of[1] = 0   start_of[3] = 1   start_of[4] = 3
+#     s   l o   w   e r       end_of   = {0: 1, 1: 3, 3: 4, 4: 6}
+#    0   1     3   4   6      start_of = {1: 0, 3: 1, 4: 3, 6: 4}
 #
-# A start in `where` may be out of date. In aaa, where[aa] = [0, 1]. We merge at 0. Now
-# no token begins at 1, so 1 is skipped. In abc, where[ab] = [0]. If bc was merged
-# first, the token after a ends at 3, and not at 2 as ab does, so 0 is skipped.
+# An item can be out of date when it comes to the top. In aaa, the heap has aa from 0 to
+# 2 and aa from 1 to 3. When the first two letters have been merged, no token begins at
+# 1 any more, so we skip the second item. In abc, it can have ab from 0 to 2 and bc from
+# 1 to 3. If bc was merged first, the token behind a ends at 3. It does not end at 2, so
+# we skip the item of ab.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
     """Return the same list of tokens as merge_piece_slowly(piece, ranks)."""
-    end_of = [*range(1, len(piece) + 1), None]  # {start of a token: its end}, as a list
-    start_of = [None, *range(len(piece))]  # and the other way round
+    n = len(piece)
+    end_of = {i: i + 1 for i in range(n)}
+    start_of = {i + 1: i for i in range(n)}
     heap = []
-    where = defaultdict(list)  # {token: the starts of the neighbours that make it}
 
     def remember(start, end):
         token = piece[start:end]
         if token in ranks:
-            if not where[token]:  # the token is not on the heap
-                heappush(heap, (ranks[token], token))
-            where[token].append(start)
+            heappush(heap, (ranks[token], start, end))
 
-    for i in range(len(piece) - 1):
+    for i in range(n - 1):
         remember(i, i + 2)
     while heap:
-        rank, token = heappop(heap)
-        starts = sorted(where.pop(token))
-        for k, start in enumerate(starts):
-            if heap and heap[0][0] < rank:  # a merge has led to a lower rank
-                where[token] = starts[k:]  # this start and those after it must wait
-                heappush(heap, (rank, token))
-                break
-            middle = end_of[start]
-            end = start + len(token)
-            if middle is not None and end_of[middle] == end:  # else out of date
-                end_of[start] = end
-                end_of[middle] = None
-                start_of[end] = start
-                if start > 0:
-                    remember(start_of[start], end)
-                if end < len(piece):
-                    remember(start, end_of[end])
-    return [piece[start:end] for start, end in enumerate(end_of) if end]
+        rank, start, end = heappop(heap)
+        middle = end_of.get(start)  # where the second of the two neighbours begins
+        if middle is None or end_of.get(middle) != end:
+            continue  # out of date
+        end_of[start] = end
+        start_of[end] = start
+        del end_of[middle]
+        del start_of[middle]
+        if start in start_of:
+            remember(start_of[start], end)
+        if end in end_of:
+            remember(start, end_of[end])
+    return [piece[start:end] for start, end in end_of.items()]  # from left to right
 
 
 # %% 8. The patterns for Python's re
-# Python's re does not know \p{L}, and there are more than 130,000 letters. But a
-# pattern only asks what kind of character it has before it: a letter, a digit, a space?
-# So before cutting we replace each character outside ASCII by a stand-in of the same
-# category. The length stays the same, so the cuts fall at the same places. And in place
-# of \p{L} we need only A-Z, a-z and a few others:
-#
-#     naïve 猫      ï is of the category Ll (small letters), and 猫 of Lo (other letters)
-#     naｚve ￜ      the stand-in for Ll is ｚ, and that for Lo is ￜ
-#
-# A few characters are special. Only Python takes U+001C to U+001F for spaces, so they
-# are replaced, too. U+0085 stays, because it is a space, unlike others of its category.
-# And ſ and the Kelvin sign U+212A stay, because (?i:s) and (?i:k) match them.
-
-STAND_INS = {}
-for code in range(0x10000):
-    STAND_INS[category(chr(code))] = chr(code)  # in the end, the category's last one
-UNCHANGED = {chr(code) for code in range(128)} - set("\x1c\x1d\x1e\x1f")
-UNCHANGED |= set("\x85ſ\u212a")
-
-# Other parts of a pattern mean one thing in Python and another in other libraries,
-# which would silently change the ids. So we accept only the parts listed here, which
-# mean the same everywhere, and only ASCII. A pattern with anything else is refused.
+# Python's re does not know \p{L}. We put all letters up to U+FFFF in its place, as
+# ranges: A-Z, a-z, and some 380 more. Other parts of a pattern mean one thing in Python
+# and another in other libraries, which would silently change the ids. So we accept only
+# the parts listed here, which mean the same everywhere, and refuse a pattern with
+# anything else.
 
 ESCAPES = r"""
     \\p\{(\w+)\}    # \p{L} or \p{Lu}: the characters of a category
@@ -739,18 +723,29 @@ PARTS = re.compile(ESCAPES + r"""
   | [^\\()\[\]{}?*+|^$]               # any other character
   | (?P<unknown>[\s\S])               # what is not in this list
 """, re.VERBOSE)
+CATEGORIES = [category(chr(code)) for code in range(0x10000)]  # "Lu" for A, and so on
 
 
-def members_of(match):
-    r"""Return the characters of \p{...}, for a set. Other escapes stay as they are."""
-    name = match[1]
-    if not name:
-        return match[0]
-    chars = [*UNCHANGED, *STAND_INS.values()]
-    members = [re.escape(char) for char in chars if category(char).startswith(name)]
-    if not members:
+@lru_cache
+def ranges_of(name):
+    """Return the characters of a category, such as "Lu" or all of "L", as ranges."""
+    ranges = ""
+    before = False  # whether the character before is of this category
+    for code, kind in enumerate([*CATEGORIES, ""]):  # "" ends the last range
+        inside = kind.startswith(name)
+        if inside and not before:
+            ranges += rf"\u{code:04x}-"
+        if before and not inside:
+            ranges += rf"\u{code - 1:04x}"
+        before = inside
+    if not ranges:
         raise InputError(f"the category {name} is not known")
-    return "".join(members)
+    return ranges
+
+
+def for_python(match):
+    r"""Return the ranges for a match of \p{...}. Other escapes stay as they are."""
+    return ranges_of(match[1]) if match[1] else match[0]
 
 
 @lru_cache
@@ -759,31 +754,48 @@ def compiled(pattern):
     translated = ""
     for match in PARTS.finditer(pattern):
         part = match[0]
-        if match["unknown"] or not part.isascii():
+        if match["unknown"] or RARE.search(part):
             raise InputError(f"{part} in a pattern is not supported here")
         if part.startswith(r"\p"):
-            part = f"[{part}]"  # \p{L} becomes [\p{L}], and then [ABC...]
-        translated += re.sub(ESCAPES, members_of, part, flags=re.VERBOSE)
+            part = f"[{part}]"  # \p{L} becomes [\p{L}], and then [A-Z...]
+        translated += re.sub(ESCAPES, for_python, part, flags=re.VERBOSE)
     try:
         return re.compile(f"({translated})")  # with ( and ), split() keeps the matches
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
 
 
+# Two kinds of rare characters remain: those above U+FFFF, which would make the ranges
+# slow, and U+001C to U+001F, which only Python takes for spaces. A pattern only asks
+# what kind of character it has before it: a letter, a digit, a space? So before cutting
+# we replace a rare character by a common one of the same category. The length stays the
+# same, so the cuts fall at the same places:
+#
+#     hi 🙂!        🙂 is of the category So (other symbols)
+#     hi �!        U+FFFD is in the same category
+
+RARE = re.compile("[\x1c-\x1f\U00010000-\U0010ffff]")
+STAND_INS = {}
+for code, kind in enumerate(CATEGORIES):
+    STAND_INS[kind] = chr(code)  # in the end, the last character of this category
+
+
+def stand_in(match):
+    """Return the character that takes the place of the matched one."""
+    return STAND_INS[category(match[0])]
+
+
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
     # Python strings may contain the codes D800 to DFFF, which are no characters and
-    # have no bytes in UTF-8. A pair is one character, and a single one becomes U+FFFD.
+    # have no bytes in UTF-8. Two that belong together become one character, and a
+    # single one becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    changed = set(text) - UNCHANGED
-    stand_ins = {ord(char): STAND_INS[category(char)] for char in changed}
-    pieces = []
-    start = 0
-    for piece in compiled(pattern).split(text.translate(stand_ins)):
-        end = start + len(piece)
-        if piece:  # split() also returns empty pieces
-            pieces.append(text[start:end])
-        start = end
+    common = RARE.sub(stand_in, text)
+    pieces = [piece for piece in compiled(pattern).split(common) if piece]
+    if common != text:
+        ends = accumulate(map(len, pieces), initial=0)  # for lengths 3, 1: 0, 3, 4
+        pieces = [text[start:end] for start, end in pairwise(ends)]
     return pieces
 
 
@@ -817,8 +829,9 @@ BYTES = {spare: byte for byte, spare in SPARE.items()}
 
 def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
-    # We ask whether the joined token exists. Hugging Face's library asks whether the
-    # pair is listed. So we list every pair that joins to a token, in order of the id.
+    # We merge two neighbours if together they are a token. Hugging Face's library
+    # merges them if the file lists this pair. To get the same ids there, we list every
+    # pair that joins to a token, in order of the id.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
@@ -829,10 +842,11 @@ def save(tokenizer, path):
             if token[:k] in ranks and token[k:] in ranks:
                 merges.append([name[:k], name[k:]])
     root = json.loads(TEMPLATE)
-    settings = root["added_tokens"].pop()
+    settings = root["added_tokens"].pop()  # of each special token
     for string, i in tokenizer.special_tokens.items():
         vocab[string] = i
-        root["added_tokens"].append({"id": i, "content": string} | settings)
+        special = {"id": i, "content": string}
+        root["added_tokens"].append(special | settings)
     if tokenizer.normal_form:
         root["normalizer"] = {"type": tokenizer.normal_form}
     root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = tokenizer.pattern
