@@ -250,8 +250,9 @@ def text_of(ids, tokens):
 # of its spaces. GPT-2's pattern has six alternatives. At each position, the first one
 # that fits cuts off the next piece. In it \p{L} stands for any letter of any alphabet,
 # \p{N} for any digit or other numeral, \s for a space, a tab or the end of a line, and
-# \S for everything else. (?:...) only holds alternatives together, like brackets in
-# arithmetic. (?!\S) means: here no \S follows.
+# \S for everything else. [^...] is one character that is none of these, ? makes what
+# stands before it optional, and {1,3} means one to three of it. (?:...) only holds
+# alternatives together, like brackets in arithmetic. (?!\S) means: here no \S follows.
 #
 # A + first takes as much as it can. If the rest of the pattern then fails, the + gives
 # one character back, and the rest is tried again. This is what \s+(?!\S) does at three
@@ -868,7 +869,8 @@ def ranks_in(model, special_tokens):
     made = []  # the ids of the tokens that merges make
     for pair in model["merges"]:  # "a b" in older files, ["a", "b"] in newer ones
         made.append(ids["".join(pair).replace(" ", "")])
-    # Hugging Face's library merges the pair that is listed first, we the lowest id.
+    # Hugging Face's library goes by the order of the merges, and we by the order of the
+    # ids. Both give the same tokens only if the two orders are the same.
     if made != sorted(made):
         raise InputError("the merges are not in the order of the ids")
     # Without ignore_merges, the library never uses a token that no merge makes.
