@@ -174,10 +174,9 @@ def ranks_of(pairs):
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# (Can l and ow meet as neighbours, and make low, although low was learned from lo and
-# w? No. If they meet, no merge has joined one of these three letters to a letter beside
-# them. Then only the three letters decided which of them were merged, as they did when
-# low was learned. And there they became lo and w.)
+# (Could l stand beside ow and make low in another way? No. Both ends of low are borders
+# of tokens here, so no merge ever crossed them. Inside, the merges depend on l, o and w
+# alone. These became lo and w when low was learned, so they do so here.)
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -571,6 +570,8 @@ def show_effects(tokenizer):
 # is at the top. To take it away, heappop() moves the last item to the top. It changes
 # places with the smaller of the two items below, if that one is smaller than itself,
 # and so on. Only one item in each row moves, and a million items make 20 rows.
+# heappush() adds an item at the end. While it is smaller than the item above it, the
+# two change places.
 #
 # When a count changes, the item on the heap keeps the old count until it comes to the
 # top. In the example, two merges lead to aa ab d aa ab a c. Then (-2, (aa, a)) comes to
@@ -667,8 +668,8 @@ def learn(pieces, n_merges):
 # An item can be out of date when it comes to the top. In aaa, the heap has aa from 0 to
 # 2 and aa from 1 to 3. When the first two letters have been merged, no token begins at
 # 1 any more, so we skip the second item. In abc, it can have ab from 0 to 2 and bc from
-# 1 to 3. If bc was merged first, the token behind a ends at 3. It does not end at 2, so
-# we skip the item of ab.
+# 1 to 3. If bc was merged first, the token after a ends at 3, and not at 2, so we skip
+# the item of ab.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -706,7 +707,8 @@ def merge_piece(piece, ranks):
 # ranges: A-Z, a-z, and some 380 more. Other parts of a pattern mean one thing in Python
 # and another in other libraries, which would silently change the ids. So we accept only
 # the parts listed here, which mean the same everywhere, and refuse a pattern with
-# anything else.
+# anything else. PARTS finds them, one after the other: " ?\p{L}+" has the parts space,
+# ?, \p{L} and +. Whatever is not in the list is found as unknown.
 
 ESCAPES = r"""
     \\p\{(\w+)\}    # \p{L} or \p{Lu}: the characters of a category
