@@ -13,7 +13,7 @@ each value of a sound from thousands of earlier ones.
     python wavenet.py --gated           the same with WaveNet's own block
     python wavenet.py --block-size 16   the same with a longer context
 
-The first command takes one or two minutes, or a quarter of a minute with PyPy. It
+The first command takes two or three minutes, or less than half a minute with PyPy. It
 prints, among other lines:
 
     step      1  loss 3.2947
