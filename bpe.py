@@ -173,10 +173,6 @@ def ranks_of(pairs):
 #     s l o w er      lo has rank 257: merge l and o
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
-#
-# (Could l stand beside ow and make low in another way? No. Both ends of low are borders
-# of tokens here, so no merge ever crossed them. Inside, the merges depend on l, o and w
-# alone. These became lo and w when low was learned, so they do so here.)
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
