@@ -101,9 +101,9 @@ def merge(tokens, pair):
 #     aaab d aaab a c
 #
 # In a a a, the pair (a, a) counts twice, although only one of the two can be merged.
-# This is simpler, and does no harm. If several pairs are equally frequent, we take the
-# smallest, as Python compares them (for letters, the first in alphabetical order). So
-# the same text always gives the same vocabulary.
+# This is simpler, and such runs are rare in texts. If several pairs are equally
+# frequent, we take the smallest, as Python compares them (for letters, the first in
+# alphabetical order). So the same text always gives the same vocabulary.
 #
 # The text comes as a list of pieces, for example its words (section 4 says why). We
 # count and merge only inside a piece, so no token ever reaches from one word into the
