@@ -932,7 +932,7 @@ def load(path, pattern=None):
             raise InputError("it has no pattern: add --pattern gpt2, gpt4 or your own")
         compiled(tokenizer.pattern)  # raises InputError if it is refused
     except Exception as error:  # in a damaged file anything can go wrong
-        raise InputError(f"{path} cannot be used here: {error!r}")
+        raise InputError(f"{path} cannot be used here: {error!r}") from error
     return tokenizer
 
 
