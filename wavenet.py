@@ -867,10 +867,10 @@ def gate(t, b):
 #                                                             block (residual)
 #
 # Only rows of the same length can be added. So the embeddings have n_hidden numbers,
-# too. As in formula 2 of the paper, there are no biases, and no batch norm: tanh and
-# the gate keep the numbers small. The sum of all blocks goes through tanh before the
-# output layer. Otherwise two linear layers would follow each other, which can do no
-# more than one.
+# too. As in formula 2 of the paper, the layers of a block have no biases, and there is
+# no batch norm: tanh and the gate keep the numbers small. The sum of all blocks goes
+# through tanh before the output layer. Otherwise two linear layers would follow each
+# other, which can do no more than one.
 
 class WaveNet(Convolutions):
     """A network of WaveNet's blocks. config["n_embd"] must be config["n_hidden"].
@@ -943,8 +943,8 @@ def sample(model, rng, max_new_tokens=50):
 #
 # What does a longer context bring? Type python wavenet.py --block-size 2, then 4, 16.
 #     The dev loss is 2.298 with 2 tokens, 2.183 with 4, and 2.164 with 16. Up to 8 each
-#     step brings something. From 8 to 16 it brings nothing, because few names are so
-#     long.
+#     step brings something. From 8 to 16 it brings nothing, because only one name in
+#     twenty has more than eight letters.
 #
 # Is 0.8 a good learning rate? Type python wavenet.py --lr 0.4, then 1.2.
 #     The dev loss is 2.165 with 0.4, and 2.156 with 1.2. So here it hardly matters.
