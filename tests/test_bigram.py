@@ -159,8 +159,8 @@ def test_softmax_of_large_numbers():
 def test_the_gradient_of_softmax_by_hand():
     out = bigram.network(Tensor([[0.0, math.log(3)]]))
     assert_close(out.data, [[1 / 4, 3 / 4]])
-    d_weights, = out.local_backward([[1.0, 0.0]])
-    slope = 1 / 4 - 1 / 16
+    d_weights, = out.local_backward([[1.0, 0.0]])  # the loss is the first probability
+    slope = 1 / 4 * (1 - 1 / 4)
     assert_close(d_weights, [[slope, -slope]])
 
 
@@ -248,11 +248,11 @@ def test_examples_in_the_docstrings():
     assert doctest.testmod(bigram).failed == 0
 
 
-def test_the_figures_of_section_4(names):
+def test_the_loss_of_lander_and_the_number_of_pairs_are_those_of_section_4(names):
     _, _, counts, _ = names
     ids = bigram.encode_all(["lander"], "abcdefghijklmnopqrstuvwxyz")
     loss = bigram.nll(bigram.probabilities(counts), bigram.count_pairs(ids, 27))
-    assert round(loss, 3) == 2.203
+    assert round(loss, 3) == 2.203  # 15.42 / 7
     assert sum([sum(row) for row in counts]) == 47296
 
 

@@ -428,13 +428,13 @@ def test_what_does_not_fit_is_refused():
     ("tanh", 5 / 3),
     ("relu", math.sqrt(2)),
 ])
-def test_first_weights(activation, gain):
+def test_kaiming_init_makes_the_weights_of_linear_layers_smaller(activation, gain):
     config = CONFIG | {"n_layer": 3, "activation": activation}
     params = mlp.first_params(config, 1)
     drawn = copy.deepcopy(params)
     mlp.kaiming_init(params, config)
     factors = {
-        "hidden.0.weight": 1 / math.sqrt(6),
+        "hidden.0.weight": 1 / math.sqrt(6),  # of 3 tokens with 2 numbers
         "hidden.1.weight": gain / 2,  # of 4 inputs, the root is 2
         "hidden.2.weight": gain / 2,
         "output.weight": 0.1 / 2,
@@ -585,7 +585,8 @@ def test_the_examples_in_the_text():
     assert doctest.testmod(mlp).failed == 0
 
 
-def test_a_run(options, capsys):
+def test_a_run_prints_losses_and_samples_and_repeats_exactly(options, capsys):
+    # the first of 20 steps, and each tenth of the training; 3 samples and a last newline
     out = printed(capsys, *options)
     assert len(re.findall(r"^step +\d+  loss \d\.\d{4} \| *\*$", out, re.M)) == 11
     assert re.findall(r"^(\w+) loss [23]\.\d{4}$", out, re.M) == ["train", "dev"]
