@@ -1297,7 +1297,6 @@ def write(model, prompt, args, rng):
 def learn(model, documents, args, rng):
     """Train the model, and show how it goes. Ctrl-C ends the training early."""
     losses = []
-    begun = time.monotonic()
 
     def report(step, loss):
         if not loss < 100:  # also if it is not a number
@@ -1306,7 +1305,7 @@ def learn(model, documents, args, rng):
         mean = fmean(losses[-100:])
         line = f"step {step:5}  loss {mean:.4f}"
         if sys.stderr.isatty():
-            left = (time.monotonic() - begun) / step * (args.steps - step)
+            left = time.process_time() / step * (args.steps - step)
             print(line, f"{left:.0f} s left  ", end="\r", file=sys.stderr)
         if step == 1 or step % max(1, args.steps // 10) == 0:
             print(f"{line} |{' ' * round(9 * mean)}*  ", end="")

@@ -1348,7 +1348,6 @@ class Report:
     def __init__(self, steps):
         self.steps = steps
         self.losses = []
-        self.start = time.monotonic()
 
     def __call__(self, step, loss):
         check_loss(step, loss)
@@ -1357,8 +1356,8 @@ class Report:
         mean = sum(recent) / len(recent)
         line = f"step {step:6}  loss {mean:.4f}"
         if sys.stderr.isatty():
-            seconds_left = (time.monotonic() - self.start) / step * (self.steps - step)
-            print(f"{line}  {seconds_left:.0f} s left   ", end="\r", file=sys.stderr)
+            left = time.process_time() / step * (self.steps - step)
+            print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr)
         if step == 1 or step % max(1, self.steps // 10) == 0:
             bar = " " * round(min(9 * mean, 38)) + "*"
             print(f"{line} |{bar}", flush=True)

@@ -489,13 +489,14 @@ class Tree:
         self.rng = random.Random(seed)
         self.params = {}
         self.statistics = []  # of batch norm, for each level
+        vocab_size = config["vocab_size"]
         n_in = config["n_embd"]
-        self.add_weight("embedding", config["vocab_size"], n_in)
+        self.add_weight("embedding", vocab_size, n_in)
         for k in range(config["n_levels"]):
             self.add_level(k, n_in)
             n_in = config["n_hidden"]
-        self.add_weight("output", config["vocab_size"], n_in, gain=0.1)
-        self.params["output.bias"] = Tensor([0.0] * config["vocab_size"])
+        self.add_weight("output", vocab_size, n_in, gain=0.1)
+        self.params["output.bias"] = Tensor([0.0] * vocab_size)
 
     def add_weight(self, name, n_out, n_in, gain=1.0):
         """Make the parameter name.weight, a random matrix (n_out, n_in)."""
@@ -967,9 +968,11 @@ def sample(model, rng, max_new_tokens=50):
 # %% 10. The same, faster
 # CPython has faster dot products, which mlp.py explains. PyPy compiles the loop of
 # inner() when it runs for the first time, and compiles it best if that run is long. So
-# we give it a long one.
+# the first run is a long one: the dot product of two rows of zeros.
 
 plain_inner = inner
+zeros = [[0.0] * 5000]
+plain_inner(zeros, zeros)
 
 if sys.implementation.name == "cpython":
     def dot(p, q):
@@ -982,9 +985,6 @@ if sys.implementation.name == "cpython":
         """Return the dot products of all rows of a with all rows of b."""
         return [[dot(p, q) for q in b] for p in a]
 
-if sys.implementation.name == "pypy":
-    inner([[0.0] * 5000], [[0.0] * 5000])
-
 
 # %% 11. Options and errors
 
@@ -992,61 +992,24 @@ class InputError(ValueError):
     """What the user gave cannot be used."""
 
 
-def check_loss(step, loss):
-    """Raise InputError if the loss has exploded, or is not a number any more."""
-    if not loss < 1000:
-        raise InputError(f"the loss is {loss:.4g}: --lr is too large")
-
-
-class Report:
-    """Shows how training goes on. report(step, loss) is called after each step."""
-
-    def __init__(self, steps):
-        self.steps = steps
-        self.losses = []
-        self.start = time.monotonic()
-
-    def __call__(self, step, loss):
-        check_loss(step, loss)
-        self.losses.append(loss)
-        recent = self.losses[-100:]
-        mean = sum(recent) / len(recent)
-        line = f"step {step:6}  loss {mean:.4f}"
-        if sys.stderr.isatty():
-            seconds_left = (time.monotonic() - self.start) / step * (self.steps - step)
-            print(f"{line}  {seconds_left:.0f} s left   ", end="\r", file=sys.stderr)
-        if step == 1 or step % max(1, self.steps // 10) == 0:
-            bar = " " * round(min(9 * mean, 38)) + "*"
-            print(f"{line} |{bar}", flush=True)
-
-
 def read_options(argv):
     """Return the options as attributes. Ends the program if they cannot be used."""
-    parser = argparse.ArgumentParser(usage="wavenet.py [options]")
+    parser = argparse.ArgumentParser()
     option = parser.add_argument
-
-    def number_option(name, default, least, text):
-        def number(word):
-            value = type(least)(word)  # a float, if least is a float
-            if not least <= value <= 10**9:
-                raise ValueError
-            return value
-        option(name, type=number, default=default, help=f"{text} ({default})")
-
-    path = Path(__file__).with_name("names.txt")
+    option("--data", default=Path(__file__).with_name("names.txt"),
+           help="UTF-8 text, one document per line (names.txt)")
+    option("--steps", type=int, default=3000, help="training steps (3000)")
+    option("--batch-size", type=int, default=12, help="documents per step (12)")
+    option("--lr", type=float, default=0.8, help="first learning rate (0.8)")
+    option("--seed", type=int, default=42, help="for weights and random draws (42)")
     option("--block-size", type=int, default=8, choices=[2, 4, 8, 16, 32, 64],
            help="tokens in a context (8)")
-    option("--data", default=path, help="UTF-8 text, one document per line (names.txt)")
+    option("--n-embd", type=int, default=12, help="numbers in an embedding (12)")
+    option("--n-hidden", type=int, default=32, help="numbers in a hidden row (32)")
     option("--gated", action="store_true", help="use WaveNet's own block")
+    option("--eval-docs", type=int, default=2000, help="documents to evaluate (2000)")
+    option("--samples", type=int, default=20, help="documents to invent (20)")
     option("--test", action="store_true", help="evaluate on test, too")
-    number_option("--steps", 3000, 0, "training steps")
-    number_option("--batch-size", 12, 1, "documents per step")
-    number_option("--lr", 0.8, 1e-9, "first learning rate")
-    number_option("--seed", 42, 0, "for weights and random draws")
-    number_option("--n-embd", 12, 1, "numbers in an embedding")
-    number_option("--n-hidden", 32, 1, "numbers in a hidden row")
-    number_option("--eval-docs", 2000, 1, "documents to evaluate on")
-    number_option("--samples", 20, 0, "documents to invent")
     return parser.parse_args(argv)
 
 
@@ -1061,37 +1024,50 @@ def read_checked(path):
     return documents
 
 
-def train_and_evaluate(args, model, parts):
-    """Train the model, and print its losses."""
-    report = Report(args.steps)
+def learn(model, documents, args):
+    """Train the model, and show how it goes. Ctrl-C ends the training early."""
+    losses = []
+
+    def report(step, loss):
+        if not loss < 100:  # also if it is not a number
+            raise InputError(f"the loss is {loss:.4g}: --lr is too large")
+        losses.append(loss)
+        mean, _ = mean_and_variance(losses[-100:])
+        line = f"step {step:6}  loss {mean:.4f}"
+        if sys.stderr.isatty():
+            left = time.process_time() / step * (args.steps - step)
+            print(f"{line}  {left:.0f} s left   ", end="\r", file=sys.stderr)
+        if step == 1 or step % max(1, args.steps // 10) == 0:
+            print(f"{line} |{' ' * round(9 * mean)}*", flush=True)
+
     try:
-        train(model, parts["train"], args.steps, args.batch_size, args.lr, args.seed,
-              report)
+        train(model, documents, args.steps, args.batch_size, args.lr, args.seed, report)
     except KeyboardInterrupt:
-        print(f"\nstopped at step {len(report.losses)}", file=sys.stderr)
-    for name, part in parts.items():
-        if name != "test" or args.test:
-            loss = evaluate(model, part[:args.eval_docs])
-            print(f"{name} loss {loss:.4f}", flush=True)
+        print(f"\nstopped at step {len(losses)}", file=sys.stderr)
 
 
 def main(argv=None):
     """Do what the options say. Raises InputError and OSError."""
     args = read_options(argv)
-    documents = read_checked(args.data)
-    characters = "".join(sorted(set("".join(documents))))
+    for name in ["steps", "batch_size", "lr", "n_embd", "n_hidden", "eval_docs"]:
+        if not getattr(args, name) > 0:
+            raise InputError(f"{name}: must be above 0")
+    texts = read_checked(args.data)
+    characters = "".join(sorted(set("".join(texts))))
     boundary = len(characters)
-    parts = {}
-    for name, part in zip(["train", "dev", "test"], split(documents)):
-        parts[name] = [[boundary, *encode(text, characters), boundary] for text in part]
+    documents = [[boundary, *encode(text, characters), boundary] for text in texts]
+    parts = split(documents)
     config = vars(args) | {"vocab_size": boundary + 1}
     config["n_levels"] = args.block_size.bit_length() - 1  # 3 for 8 = 2^3
+    network = Convolutions
     if args.gated:
+        network = WaveNet
         config["n_embd"] = args.n_hidden
-        model = WaveNet(config, args.seed)
-    else:
-        model = Convolutions(config, args.seed)
-    train_and_evaluate(args, model, parts)
+    model = network(config, args.seed)
+    learn(model, parts[0], args)
+    for name, part in zip(["train", "dev", "test"], parts):
+        if name != "test" or args.test:
+            print(f"{name} loss {evaluate(model, part[:args.eval_docs]):.4f}")
     print("samples")
     rng = random.Random(args.seed)
     for _ in range(args.samples):

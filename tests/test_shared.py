@@ -14,7 +14,6 @@ from helpers import ROOT, assert_close, random_data
 DIFFERENT = {  # {name: why several lessons have it, each in a form of its own}
     "main": "each lesson does something else",
     "read_options": "each lesson has options of its own",
-    "train_and_evaluate": "mlp.py can train by hand, and diagnose",
     "train": "batches, gradients and optimizers differ from lesson to lesson",
     "Tensor": "bigram.py's has only what a graph without branches needs",
     "MLP": "made of Values in micrograd.py, of Tensors in mlp.py",
@@ -27,7 +26,7 @@ DIFFERENT = {  # {name: why several lessons have it, each in a form of its own}
     "load": "a network, or a tokenizer",
     "ids_of": "of characters, or of a file",
     "text_of": "of characters, or of tokens",
-    "learn": "a network from documents, or merges from texts",
+    "learn": "a network, which in gpt.py may be saved, or merges from texts",
 }
 
 
