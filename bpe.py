@@ -101,9 +101,10 @@ def merge(tokens, pair):
 #     aaab d aaab a c
 #
 # In a a a, the pair (a, a) counts twice, although only one of the two can be merged.
-# This is simpler, and such runs are rare in texts. If several pairs are equally
-# frequent, we take the smallest, as Python compares them (for letters, the first in
-# alphabetical order). So the same text always gives the same vocabulary.
+# This is simple, and at worst such a pair is merged a little too early. If several
+# pairs are equally frequent, we take the smallest, as Python compares them (for
+# letters, the first in alphabetical order). So the same text always gives the same
+# vocabulary.
 #
 # The text comes as a list of pieces, for example its words (section 4 says why). We
 # count and merge only inside a piece, so no token ever reaches from one word into the
@@ -198,10 +199,10 @@ def merge_piece_slowly(piece, ranks):
 
 merge_piece = merge_piece_slowly  # section 7 has a faster one for this name, too
 
-# If a whole piece is a token, its id is the answer. Merging would lead to the same
-# token, because the piece goes through the merges by which the token was learned. So
-# this saves time. Besides, some models have tokens that no merges lead to, because
-# their makers added whole words to the list.
+# If the whole piece is a token, we return its id at once. For a learned token, merging
+# would give the same id, because the piece goes through the merges by which the token
+# was learned. But some models have words that were added to the list by hand, and no
+# merges lead to these.
 
 def ids_of(piece, ranks):
     """Return the list of ids of a piece of text (a string).
@@ -243,11 +244,17 @@ def text_of(ids, tokens):
 #
 # A word takes the space before it along, so that a text needs no extra tokens for most
 # of its spaces. GPT-2's pattern has six alternatives. At each position, the first one
-# that fits cuts off the next piece. In it \p{L} stands for any letter of any alphabet,
-# \p{N} for any digit or other numeral, \s for a space, a tab or the end of a line, and
-# \S for everything else. [^...] is one character that is not listed there, ? makes what
-# stands before it optional, and {1,3} means one to three of it. (?:...) only holds
-# alternatives together, like brackets in arithmetic. (?!\S) means: here no \S follows.
+# that fits cuts off the next piece. These are its signs:
+#
+#     \p{L}         any letter of any alphabet
+#     \p{N}         any digit, or another numeral
+#     \s            a space, a tab or the end of a line
+#     \S            any character that is not \s
+#     [^...]        any character that is not listed here
+#     ?             makes what stands before it optional
+#     +             once or more often
+#     (?:...)       holds alternatives together, like brackets in arithmetic
+#     (?!\S)        here no \S follows
 #
 # A + first takes as much as it can. If the rest of the pattern then fails, the + gives
 # one character back, and the rest is tried again. This is what \s+(?!\S) does at three
@@ -267,23 +274,20 @@ GPT2_PATTERN = "|".join([
     r"\s+",                   # what is left, such as one tab before a word
 ])
 
-# These are the main differences in GPT-4's pattern. (?i:...) ignores case, so that IT'S
-# is cut like it's. A word may begin with one other character, as in (self or _name, but
-# not with a digit or the end of a line. Numbers are cut into groups of up to three
-# digits, from the left and without a space, because otherwise many tokens would be
-# spent on single numbers, such as years. And the ends of lines stay with the
-# punctuation before them. (?![\s\S]) means: no character at all follows, so the text
-# ends here. Without this alternative, a newline and spaces at the end of a text would
-# be cut in two, because the next alternative takes only the newline.
+# GPT-4's pattern ignores case in the first alternative, with (?i:...), so that IT'S is
+# cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
+# otherwise many tokens would be spent on single numbers, such as years. And it treats
+# the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
+# character at all follows, so the text ends here.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
     r"[^\r\n\p{L}\p{N}]?\p{L}+",    # a word, with one other character before it
     r"\p{N}{1,3}",                  # at most three digits, without a space
     r" ?[^\s\p{L}\p{N}]+[\r\n]*",   # punctuation, with the ends of lines after it
-    r"\s+(?![\s\S])",               # spaces at the end of the text
+    r"\s+(?![\s\S])",               # spaces and ends of lines at the end of the text
     r"\s*[\r\n]+",                  # ends of lines, and blank lines
-    r"\s+(?!\S)",
+    r"\s+(?!\S)",                   # the rest as in GPT-2's pattern
     r"\s+",
 ])
 PATTERNS = {"gpt2": GPT2_PATTERN, "gpt4": GPT4_PATTERN}
@@ -300,12 +304,13 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    return split_by(pattern, text)  # see section 8: Python's re does not know \p{L}
+    # Python's re does not know \p{L}. split_by() works around this, in section 8.
+    return split_by(pattern, text)
 
 
 # %% 5. The tokenizer
-# This section puts the parts together in a class. Three things are new. The third, text
-# that arrives in parts, comes at decode_stream.
+# This section puts the parts together in a class. Three things are new: special tokens,
+# normal forms, and text that arrives in parts.
 #
 # First, there are special tokens, which are no part of the text itself. Chat models
 # have tokens such as <|system|> and <|user|> that say who is speaking. What follows
@@ -422,9 +427,9 @@ class Tokenizer:
 
     # Third, a model writes one id after the other, and a chat program wants to show the
     # text as it grows. But a token may end in the middle of a character: 🙂 can be four
-    # tokens of one byte each. The first three must wait for the fourth. Python's
-    # incremental decoder does this: decoder.decode(data) returns the characters that
-    # are complete, and keeps the bytes that are left for the next call.
+    # tokens of one byte each. The first three must wait for the fourth. The module
+    # codecs has a decoder that does this: decoder.decode(data) returns the characters
+    # that are complete, and keeps the bytes that are left for the next call.
 
     # exercise 6.6: characters that are not yet complete
     def decode_stream(self, ids):
@@ -471,7 +476,8 @@ class Tokenizer:
 # Much of the text was code, so the indented line below needs no more tokens than the
 # other one. Seven of its eight spaces are a single token. The eighth belongs to the
 # token " return". In code, return almost always follows a space, so " return" became a
-# token and "return" did not. And a word in capitals is another word to the model:
+# token and "return" did not. ("eturn" was learned on the way to " return".) And a word
+# in capitals is another word to the model:
 #
 #     r·eturn· x
 #            · return· x
@@ -541,9 +547,9 @@ def show_effects(tokenizer):
 #     The dev losses are 3.93 nats per token and 2.17 nats per letter. A token is harder
 #     to predict than a letter, but a name has fewer of them: the dev names have 5,897
 #     letters and 3,459 tokens, counting the boundaries. So 3.93 nats per token are
-#     3.93 * 3459 / 5897 = 2.30 nats per letter, which is worse than 2.17. In exchange,
-#     a name is written in fewer steps. (There are only 26,342 tokens to learn from. A
-#     large vocabulary needs more text than that.)
+#     3.925 * 3459 / 5897 = 2.30 nats per letter, which is worse than 2.17. In exchange,
+#     a name is written in fewer steps. (The 6,763 names of the train part
+#     have only 21,106 tokens, too few to learn much about each of the 512.)
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -573,12 +579,12 @@ def show_effects(tokenizer):
 #           /        \            /
 #     (-1, (b, a)) (-1, (b, d)) (-1, (d, a))
 #
-# There is one rule: no item is larger than the two items below it. So the smallest item
-# is at the top. To take it away, heappop() moves the last item to the top. It changes
-# places with the smaller of the two items below, if that one is smaller than itself,
-# and so on. Only one item in each row moves, and a million items make 20 rows.
-# heappush() adds an item at the end. While it is smaller than the item above it, the
-# two change places.
+# A heap is a list, drawn here row by row, with one rule: no item is larger than the two
+# items below it. So the smallest item is at the top. To take it away, heappop() moves
+# the last item of the list to the top. There it changes places with the smaller of the
+# two items below, if that one is smaller than itself, and so on. A million items make
+# 20 rows, so this takes 20 steps at most. heappush() adds an item at the end of the
+# list. While it is smaller than the item above it, the two change places.
 #
 # When a count changes, the item on the heap keeps the old count until it comes to the
 # top. In the example, two merges lead to aa ab d aa ab a c. Then (-2, (aa, a)) comes to
@@ -729,10 +735,10 @@ STAND_INS = {}  # {category: its first character beyond ASCII}
 for code in range(128, 0x10000):
     STAND_INS.setdefault(category(chr(code)), chr(code))
 
-# Three characters beyond ASCII stay as they are. U+0085 is a space, but is not in the
-# category of spaces. And where a pattern ignores case, ſ counts as s, and the sign for
-# kelvin, U+212A, as k. On the other hand, U+001C to U+001F get a stand-in, because they
-# are spaces for Python's re, but not for other libraries.
+# Three characters beyond ASCII stay as they are: U+0085, which is a space but not in
+# the category of spaces, and ſ and U+212A (for kelvin), which count as s and k where a
+# pattern ignores case. U+001C to U+001F get a stand-in, although they are in ASCII.
+# They are spaces for Python's re, but not for other libraries.
 
 KEPT = "\u0085ſ\u212A"
 ALPHABET = [*map(chr, range(128)), *KEPT, *STAND_INS.values()]
@@ -778,35 +784,28 @@ def for_python(pattern):
     return translated
 
 
-# Some parts of a pattern, such as $, mean one thing to Python and another to the
-# libraries for which the pattern was written. They would silently change the ids. So we
-# accept only what means the same everywhere. We replace these parts by x, kind by kind.
-# If any other sign is left in the end, we refuse the pattern:
-#
-#     (?i:[sdmt]|ll)|\p{L}{1,3}|\s+$
-#     (?i:[sdmt]|ll)|x{1,3}|x+$            without escapes
-#     (?i:x|ll)|x{1,3}|x+$                 without brackets
-#     xx|llx|x{1,3}|x+$                    without groups
-#     xx|llx|xx|xx$                        without repetitions: $ is left
+# Some parts of a pattern mean one thing to Python, and another to the libraries for
+# which the pattern was written. With these parts we would silently get other ids, so we
+# refuse them:
 
-ACCEPTED = [
-    r"\\p\{\w+\}|\\[sSdrn]|\\[^\w\s<>]",     # \p{L}, \s, \n, ... and \. \[ ...
-    r"\[\^?[^\\\[\]^][^\\\[\]]*\]",          # [...] and [^...]
-    r"\(\?(?:i?:|[!=])|\)",                  # (?:...) (?i:...) (?!...) (?=...)
-    r"(?:[?*+]|\{\d+(?:,\d+)?\})(?!\+)",     # ? * + {3} {1,3}, without a + behind
+REFUSED = [
+    r"\\[^psSdrn]",              # other escapes: \w, for example, means other letters
+    r"[$]|(?<!\[)\^",            # ends and beginnings of texts, or of lines
+    r"\((?!\?(?:i?:|[!=]))",     # groups other than (?:...) (?i:...) (?!...) (?=...)
+    r"([?*+]|\{[\d,]+\})\+",     # a + after another repetition
+    r"\[\^?\]|\[[^\]]*\[",      # [] and [^], and brackets within brackets
+    r"&&|--|~~",                 # in brackets: "and", "without"
+    r"[^\x00-\x7f]",             # characters beyond ASCII, because of the stand-ins
 ]
 
 
 def check_pattern(pattern):
-    """Raise InputError if a pattern has a part that is not accepted."""
-    rest = pattern
-    for accepted in ACCEPTED:
-        rest = re.sub(accepted, "x", rest)
-    refused = re.findall(r"\\.|[\\(\[\]{}?*+^$]", rest)
-    # In some libraries && in brackets means "and", and -- means "without".
-    refused += re.findall(r"&&|--|~~|[^\x00-\x7f]", pattern)
-    if refused:
-        raise InputError(f"{refused[0]} in a pattern is not supported here")
+    """Raise InputError if a pattern has a part that is refused."""
+    pattern = re.sub(r"\\[^\w<>]", "x", pattern)  # \. and \[ and so on are harmless
+    for refused in REFUSED:
+        match = re.search(refused, pattern)
+        if match:
+            raise InputError(f"{match[0]} in a pattern is not supported here")
 
 
 @lru_cache
@@ -821,9 +820,8 @@ def compiled(pattern):
 
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # Python strings may contain the codes D800 to DFFF, which are no characters and
-    # have no bytes in UTF-8. Two that belong together become one character, and a
-    # single one becomes U+FFFD.
+    # UTF-16 writes rare characters in two halves. In a broken string, such halves stand
+    # alone. Two that belong together become a character, and a single one U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     with_stand_ins = REPLACED.sub(stand_in, text)
     pieces = []
@@ -831,7 +829,7 @@ def split_by(pattern, text):
     for piece in compiled(pattern).split(with_stand_ins):
         start = end
         end += len(piece)
-        if not piece.isascii():
+        if not piece.isascii():  # otherwise there is no stand-in in it
             piece = text[start:end]
         if piece:
             pieces.append(piece)
@@ -839,30 +837,35 @@ def split_by(pattern, text):
 
 
 # %% 9. Files
-# Most vocabularies of today come in one of two kinds of files. A .tiktoken file has a
-# line for each token: the token in base64, and its id. A tokenizer.json of Hugging Face
-# has everything that a tokenizer needs. Its main part is the model. This is the one of
-# the example in section 5:
+# Vocabularies come in two kinds of files. A .tiktoken file has a line for each token:
+# the token in base64, and its id. A tokenizer.json of Hugging Face has everything that
+# a tokenizer needs. Its main part is the model. In the example of section 5, it is
 #
 #     "vocab": {..., "A": 65, ..., "we": 256, "lo": 257, "lowe": 258, "lower": 259},
 #     "merges": [["w", "e"], ["l", "o"], ["lo", "we"], ["lowe", "r"]]
 #
 # JSON is text, so each byte of a token is written as a character. Byte 65 becomes
 # character 65, which is A. Spaces and characters that cannot be printed get characters
-# from U+0100 on, so Ġ is a space. Such a file describes the way of a text step by step.
-# The normalizer is the normal form. The added tokens are the special tokens. Split cuts
-# the text by the pattern, and ByteLevel writes the bytes as characters. Our files
-# differ only in what this template leaves out:
+# from U+0100 on, so Ġ is a space. The other parts of the file are these:
+#
+#     normalizer       the normal form, if there is one
+#     added_tokens     the special tokens
+#     pre_tokenizer    two steps: Split cuts the text by the pattern, and ByteLevel
+#                      writes the bytes as characters
+#     decoder          reads the characters as bytes again
+#     ignore_merges    a piece that is a token gets its id without merging
+#
+# The template has what is the same in all the files that we write:
 
-TEMPLATE = """{"version": "1.0", "normalizer": null,
-    "added_tokens": [{"special": true, "normalized": false, "single_word": false,
-        "lstrip": false, "rstrip": false}],
+TEMPLATE = """{"version": "1.0", "normalizer": null, "added_tokens": [],
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
         {"type": "Split", "pattern": {}, "behavior": "Isolated", "invert": false},
         {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
          "use_regex": false}]},
     "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
     "model": {"type": "BPE", "ignore_merges": true}}"""
+SPECIAL = json.loads("""{"special": true, "normalized": false, "single_word": false,
+    "lstrip": false, "rstrip": false}""")
 
 SPARE = {}  # {byte: its character from U+0100 on}
 for byte in range(256):
@@ -875,7 +878,8 @@ def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
     # We merge two neighbours if together they are a token. Hugging Face's library
     # merges them if the file lists this pair. To get the same ids there, we list every
-    # pair that joins to a token, in order of the id.
+    # pair that joins to a token, in order of the id. For b"her" we list h and er, and
+    # also he and r, if these are tokens.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
@@ -886,11 +890,9 @@ def save(tokenizer, path):
             if token[:k] in ranks and token[k:] in ranks:
                 merges.append([name[:k], name[k:]])
     root = json.loads(TEMPLATE)
-    settings = root["added_tokens"].pop()  # of each special token
     for string, i in tokenizer.special_tokens.items():
         vocab[string] = i
-        special = {"id": i, "content": string}
-        root["added_tokens"].append(special | settings)
+        root["added_tokens"].append({"id": i, "content": string, **SPECIAL})
     if tokenizer.normal_form:
         root["normalizer"] = {"type": tokenizer.normal_form}
     root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = tokenizer.pattern
@@ -923,7 +925,8 @@ def ranks_in(model, special_tokens):
     for pair in model["merges"]:  # "a b" in older files, ["a", "b"] in newer ones
         made.append(ids["".join(pair).replace(" ", "")])
     # Hugging Face's library goes by the order of the merges, and we by the order of the
-    # ids. Both give the same tokens only if the two orders are the same.
+    # ids. Suppose a file lists (a, b) before (b, c), but bc has a lower id than ab. In
+    # abc the library would merge ab, and we would merge bc.
     if made != sorted(made):
         raise InputError("the merges are not in the order of the ids")
     # Without ignore_merges, the library never uses a token that no merge makes.

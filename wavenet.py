@@ -3,11 +3,12 @@
 The network of mlp.py lays the embeddings of all letters of its context end to end, and
 multiplies them by one wide matrix. A context that is twice as long needs a matrix that
 is twice as wide. In this lesson, a tree joins two neighbours at a time, so a context
-that is twice as long needs only one more level. Each letter of a name needs a tree of
-its own, but these trees have most of their parts in common. So we compute each part
-only once, and the trees become what is called dilated causal convolutions. Such
-networks have learned to speak: WaveNet, which comes at the end of the lesson, predicts
-each value of a sound from thousands of earlier ones.
+that is twice as long needs only one more level. Each letter of a name must be predicted
+from a context of its own, and so needs a tree of its own. But these trees have most of
+their parts in common. We compute each part only once, and then the trees have become
+what is called dilated causal convolutions. Such networks have learned to speak:
+WaveNet, which comes at the end of the lesson, predicts each value of a sound from
+thousands of earlier ones.
 
     python wavenet.py                   train, evaluate, and invent names
     python wavenet.py --gated           the same with WaveNet's own block
@@ -417,9 +418,9 @@ def batch_norm(x, weight, bias, statistics, training):
 # At every fork, two rows are laid end to end. A linear layer, batch norm and tanh turn
 # them into one row of n_hidden numbers. All pairs share one set of weights, so what is
 # learned about "ia" serves for each pair of the context. (If "ia" begins one letter
-# earlier, the tree cuts between i and a, and never makes this pair. But section 5 makes
-# all pairs.) All fours share a second set of weights, and all eights a third one. A
-# context that is twice as long needs only one more level.
+# earlier, the tree cuts between i and a. Then the two letters meet one level later, as
+# parts of two pairs.) All fours share a second set of weights, and all eights a third
+# one. A context that is twice as long needs only one more level.
 #
 # So the one new operation is to join rows. join() gets two lists of row numbers. Row i
 # of its result is row left[i] of x, followed by row right[i] of x. For example, let us
@@ -598,8 +599,8 @@ class Tree:
 # with the same weights, is called a convolution. Ours are causal: they look at their
 # own position and an earlier one, never at a later one. And they are dilated: the two
 # positions that they join are `dilation` apart, here 1, 2 and 4. (In PyTorch,
-# nn.Conv1d(n_in, n_out, kernel_size=2, dilation=dilation) is such a join with its
-# linear layer.)
+# nn.Conv1d(n_in, n_out, kernel_size=2, dilation=dilation, bias=False) is such a join
+# with its linear layer.)
 #
 # What stands before position 0? Position 0 is a boundary, and in the trees everything
 # before it would be boundaries too. So on every level, row 0 is the row for "nothing
@@ -633,9 +634,9 @@ class Convolutions(Tree):
     def rows_to_join(self, k, lengths):
         """Return which rows level k joins: the row numbers left and right.
 
-        lengths says how many rows each document has. right has the numbers of all rows,
-        and left that of the row 2^k positions earlier in the same document. If there is
-        no row so far back, it is the first row of the document.
+        lengths says how many rows each document has. right has the numbers of all rows.
+        For each of them, left has the number of the row 2^k positions earlier, or, if
+        the document has no row so far back, of its first row.
 
         >>> left, right = Convolutions.rows_to_join(None, 1, [5, 3])
         >>> list(left), list(right)
@@ -772,9 +773,10 @@ def evaluate(model, documents):
 #     dev loss 2.1559
 #
 # Why is the loss of the last steps lower than the train loss? One reason is chance: it
-# is the mean over 1,200 names only. The other one is batch norm. In training its mean
-# and variance come from a batch of twelve names, one of which is the name to predict.
-# Measured in this way, the train loss would be 2.113.
+# is the mean over 1,200 names only. The other one is batch norm. In training, its mean
+# and variance come from a batch of twelve names. The name to predict is one of them, so
+# they suit it a little better than the running statistics do. Measured in this way, the
+# train loss would be 2.113.
 #
 # Is the tree better than one wide layer? The default network has 6,271 parameters. That
 # of mlp.py has nearly as many, 6,226, with eight letters of context and 47 neurons
@@ -784,27 +786,35 @@ def evaluate(model, documents):
 #     wide layer      2.149    2.157    2.151      mean 2.152
 #     convolutions    2.170    2.150    2.155      mean 2.158
 #
-# The means differ by less than two runs with different seeds do, so we cannot tell
-# which is better. Names are short, and the nearest letters say most about the next one.
-# The strength of the tree is a long context, which names cannot show. But we can count
-# its work. These are the weights before the output layer, without those of embeddings
-# and batch norm, and the multiplications that they cause for each token to predict:
+# The means differ by 0.006, but two runs of the same network with different seeds
+# differ by up to 0.020. So we cannot tell which is better. Names are short, and the
+# nearest letters say most about the next one.
 #
-#     tokens in the context                    8         16         64
-#     wide layer, weights                  4,512      9,024     36,096
-#     wide layer, multiplications          4,512      9,024     36,096
-#     trees, weights                       4,864      6,912     11,008
-#     trees, multiplications               9,216     20,480     88,064
-#     convolutions, weights                4,864      6,912     11,008
-#     convolutions, multiplications        4,864      6,912     11,008
+# The strength of the tree is a long context, which names cannot show. But we can count.
+# The layers that join letters have these numbers of weights:
 #
-# So for a long context the trees need few weights, and as convolutions they need little
+#     tokens in the context                 8         16         64
+#     wide layer                        4,512      9,024     36,096
+#     trees or convolutions             4,864      6,912     11,008
+#
+# To predict one token, the wide layer and the convolutions use each weight once. The
+# trees use the weights of the pairs four times, those of the fours twice, and so on. So
+# these are the multiplications per token:
+#
+#     wide layer                        4,512      9,024     36,096
+#     trees                             9,216     20,480     88,064
+#     convolutions                      4,864      6,912     11,008
+#
+# So for a long context, the trees need few weights, and the convolutions need little
 # work, too.
 
 # %% 7. WaveNet's block
-# The network that gave this lesson its name is made of convolutions, too, but it does
-# more at each level. Sound has 16,000 values per second, so WaveNet needs long contexts
-# and many levels, and each of the following three ideas helps such a deep network.
+# The network that gave this lesson its name is made of convolutions, too. It learned to
+# predict sound, which in the paper has 16,000 values per second, and each value is one
+# of 256 tokens. To see thousands of values, it has thirty levels: the dilation doubles
+# from 1 to 512, then begins at 1 again, three times in all. So the last level sees
+# 3,070 values, a fifth of a second. Its levels are called blocks, and do more than
+# ours.
 #
 # First, a gate. Two linear layers look at the same two rows. One of them, with tanh,
 # computes what could be said. The other one, with sigmoid, computes a number from 0 to
@@ -829,9 +839,13 @@ def evaluate(model, documents):
 #         = grad * out * (1 - s)
 #
 # For b = -1000, e^-b would be too large for a float. But sigmoid can be computed from
-# tanh, where nothing can overflow: sigmoid(b) = (1 + tanh(b / 2)) / 2. (To check this,
-# write tanh(v) as (e^v - e^-v) / (e^v + e^-v), multiply top and bottom by e^-v, which
-# gives (1 - e^-2v) / (1 + e^-2v), and put v = b / 2 in.)
+# tanh, where nothing can overflow: sigmoid(b) = (1 + tanh(b / 2)) / 2. To check this,
+# we write tanh(v) as (e^v - e^-v) / (e^v + e^-v), and multiply top and bottom by e^-v.
+# With v = b / 2:
+#
+#     tanh(b / 2)            = (1 - e^-b) / (1 + e^-b)
+#     1 + tanh(b / 2)        = 2 / (1 + e^-b)
+#     (1 + tanh(b / 2)) / 2  = 1 / (1 + e^-b)
 
 # exercise 4.4: the gate
 def gate(t, b):
@@ -853,8 +867,9 @@ def gate(t, b):
 
 
 # Second, a residual connection. The output of a block does not replace what went into
-# the block, but is added to it. So a block only has to learn what to change. In a sum,
-# the gradient passes on unchanged, so a part of it reaches the first block without
+# the block, but is added to it. So a block only has to learn what to change. A gradient
+# that is multiplied by the weights of thirty blocks may nearly vanish, or become huge.
+# But through a sum it passes unchanged, so a part of it reaches the first block without
 # being multiplied by the weights of the others.
 #
 # Third, skip connections. The logits are computed from the sum of the outputs of all
@@ -905,7 +920,7 @@ class WaveNet(Convolutions):
         out = self.block(x, 0, lengths)
         total = out
         for k in range(1, self.config["n_levels"]):
-            x = x + out
+            x = x + out  # the last block needs no such sum, because none follows it
             out = self.block(x, k, lengths)
             total = total + out
         return tanh(total)
@@ -913,13 +928,14 @@ class WaveNet(Convolutions):
 
 # With python wavenet.py --gated --n-hidden 19, the network has 6,468 parameters, about
 # as many as before. Its mean dev loss over the seeds 1, 2 and 3 is 2.176. That of the
-# convolutions with batch norm is 2.158, so here the block brings nothing. The networks
-# of the paper have thirty levels and more, and ours has three.
+# convolutions with batch norm is 2.158, so on names the block does slightly worse. What
+# it is good for shows with thirty levels, not with three.
 
 # %% 8. Samples
 # To invent a name, we begin with the boundary, and draw a token according to the
-# probabilities after the last position. It joins the ids, and we draw again, until a
-# boundary comes.
+# probabilities at the last position. We append it to the ids, and draw again, until a
+# boundary comes. (Each time the network computes all positions anew. This is simple,
+# but wasteful, because the earlier positions do not change.)
 
 def sample(model, rng, max_new_tokens=50):
     """Return the list of ids of a new document, without boundaries.
@@ -938,14 +954,15 @@ def sample(model, rng, max_new_tokens=50):
 
 
 # %% 9. Questions
-# The answers are mean dev losses over the seeds 1, 2 and 3. The default run has 2.158,
-# and its seeds differ by up to 0.020. So we conclude nothing from two means that differ
-# by only 0.01.
+# The answers are mean dev losses over the seeds 1, 2 and 3, so add --seed 1 and so on
+# to what you type. The default run has 2.158. Its seeds differ by up to 0.020, and
+# means of three runs may differ by half of this by chance. So we conclude nothing from
+# a difference of 0.01.
 #
 # What does a longer context bring? Type python wavenet.py --block-size 2, then 4, 16.
 #     The dev loss is 2.298 with 2 tokens, 2.183 with 4, and 2.164 with 16. Up to 8 each
-#     step brings something. From 8 to 16 it brings nothing, because only one name in
-#     twenty has more than eight letters.
+#     doubling brings something. From 8 to 16 it brings nothing, because only one name
+#     in twenty has more than eight letters.
 #
 # Is 0.8 a good learning rate? Type python wavenet.py --lr 0.4, then 1.2.
 #     The dev loss is 2.165 with 0.4, and 2.156 with 1.2. So here it hardly matters.
@@ -956,12 +973,12 @@ def sample(model, rng, max_new_tokens=50):
 #
 # Do the convolutions look at earlier letters only? Write this at the end of main:
 #
-#     for name in ["jeremiah", "jeremias"]:
-#         ids = [boundary, *encode(name, characters)]
-#         print([round(max(row), 3) for row in model(ids, [9]).data])
+#     a = model([boundary, *encode("jeremiah", characters)], [9]).data
+#     b = model([boundary, *encode("jeremias", characters)], [9]).data
+#     print([p == q for p, q in zip(a, b)])
 #
-#     The names differ in the last letter alone, and so do the two lines in the last
-#     number alone. No earlier number was computed with the last letter.
+#     Yes: it prints True eight times, and False once. Only the last letters differ, and
+#     only the logits at the last position do.
 
 # You can stop here: what follows does the same faster, and reads options.
 
@@ -970,7 +987,7 @@ def sample(model, rng, max_new_tokens=50):
 # inner() when it runs for the first time, and compiles it best if that run is long. So
 # the first run is a long one: the dot product of two rows of zeros.
 
-plain_inner = inner
+plain_inner = inner  # the tests compare it with the faster one
 zeros = [[0.0] * 5000]
 plain_inner(zeros, zeros)
 
@@ -1025,7 +1042,10 @@ def read_checked(path):
 
 
 def learn(model, documents, args):
-    """Train the model, and show how it goes. Ctrl-C ends the training early."""
+    """Train the model, and show the losses. Ctrl-C ends the training early.
+
+    Each line ends with a star, which moves to the left as the loss falls.
+    """
     losses = []
 
     def report(step, loss):
@@ -1057,7 +1077,7 @@ def main(argv=None):
     boundary = len(characters)
     documents = [[boundary, *encode(text, characters), boundary] for text in texts]
     parts = split(documents)
-    config = vars(args) | {"vocab_size": boundary + 1}
+    config = vars(args) | {"vocab_size": boundary + 1}  # has more than a network needs
     config["n_levels"] = args.block_size.bit_length() - 1  # 3 for 8 = 2^3
     network = Convolutions
     if args.gated:

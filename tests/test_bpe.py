@@ -232,7 +232,7 @@ def test_patterns_of_ones_own_give_their_pieces(text, pattern, pieces):
 # Each of these is no pattern, or has another meaning in other libraries.
 NOT_PATTERNS = r"(?:a a) [a *a \p \pL \p{L \p{Han} [\p{Greek}a]"
 AMBIGUOUS = r"(a) (?P<x>a) [a[b]] [a&&b] \p{L}++ a?+ a*+ a{1,3}+ a$ ^a a\Z \w \W [\w] [\W] \b \B"
-AMBIGUOUS += r" []a] [^]a[b] [a--b] [a~~b] \< \>"
+AMBIGUOUS += r" é [é] []a] [^]a[b] [a--b] [a~~b] \< \>"
 
 
 @pytest.mark.parametrize("pattern", f"{NOT_PATTERNS} {AMBIGUOUS}".split())
