@@ -108,7 +108,7 @@ def merge(tokens, pair):
 #
 # The text comes as a list of pieces, for example its words (section 4 says why). We
 # count and merge only inside a piece, so no token ever reaches from one word into the
-# next. What we learn is a list of merges. The vocabulary follows from it.
+# next. What we learn is a list of pairs. The vocabulary follows from it.
 
 # exercise 6.2 (needs 6.1): learning a vocabulary
 def learn_slowly(pieces, n_merges):
@@ -137,7 +137,7 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Section 7 defines a faster function under this name. Until then, this one serves.
+# Section 7 has a faster function, which takes this name and gives the same pairs.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -166,9 +166,10 @@ def ranks_of(pairs):
 # word by the same merges in the same order, and the model meets what it knows.
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
-# the word. It is enough to look at the neighbours in the word. If they make a token
-# together, the rank of this token says when the pair was merged, so we merge the pair
-# of the lowest rank first. We merge until no neighbours make a token:
+# the word. It is enough to look at the neighbours in the word. If two neighbours joined
+# are a token, the rank of this token says when the pair was merged in learning. So we
+# merge the neighbours of the lowest rank first. We merge until no neighbours make a
+# token:
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -193,16 +194,16 @@ def merge_piece_slowly(piece, ranks):
                 found.append((ranks[left + right], i))
         if not found:
             return tokens
-        rank, i = min(found)  # the lowest rank, and of several the lowest i
+        _, i = min(found)  # the lowest rank, and of several the lowest i
         tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]  # one token in place of two
 
 
-merge_piece = merge_piece_slowly  # section 7 has a faster one for this name, too
+merge_piece = merge_piece_slowly  # section 7 has a faster one, which takes this name
 
 # If the whole piece is a token, we return its id at once. For a learned token, merging
 # would give the same id, because the piece goes through the merges by which the token
-# was learned. But some models have words that were added to the list by hand, and no
-# merges lead to these.
+# was learned. But the vocabularies of some models have tokens from elsewhere, too, to
+# which no merges lead.
 
 def ids_of(piece, ranks):
     """Return the list of ids of a piece of text (a string).
@@ -250,9 +251,11 @@ def text_of(ids, tokens):
 #     \p{N}         any digit, or another numeral
 #     \s            a space, a tab or the end of a line
 #     \S            any character that is not \s
+#     [...]         any of the characters that are listed here
 #     [^...]        any character that is not listed here
+#     |             stands between alternatives
 #     ?             makes what stands before it optional
-#     +             once or more often
+#     +             once or more often (and * is the same, or not at all)
 #     (?:...)       holds alternatives together, like brackets in arithmetic
 #     (?!\S)        here no \S follows
 #
@@ -269,7 +272,7 @@ GPT2_PATTERN = "|".join([
     r"'(?:[sdmt]|ll|ve|re)",  # the endings of it's, I'd, I'm, don't, we'll, ...
     r" ?\p{L}+",              # a word, with the space before it
     r" ?\p{N}+",              # a number, with the space before it
-    r" ?[^\s\p{L}\p{N}]+",    # other characters, such as punctuation, likewise
+    r" ?[^\s\p{L}\p{N}]+",    # punctuation and the like, with the space before it
     r"\s+(?!\S)",             # several spaces, without the last one before a word
     r"\s+",                   # what is left, such as one tab before a word
 ])
@@ -278,7 +281,8 @@ GPT2_PATTERN = "|".join([
 # cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
 # otherwise many tokens would be spent on single numbers, such as years. And it treats
 # the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
-# character at all follows, so the text ends here.
+# character at all follows: at the end of a text, where no word takes a space along, all
+# spaces are one piece.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -435,9 +439,9 @@ class Tokenizer:
     def decode_stream(self, ids):
         """Yield the text of ids in parts, each as soon as its characters are complete.
 
-        No part is empty. Bytes that are not valid UTF-8 become U+FFFD, also at the end,
-        where decoder.decode(b"", final=True) returns it. Raises KeyError for an unknown
-        id.
+        No part is empty. Bytes that are not valid UTF-8 become U+FFFD. If the ids end
+        in the middle of a character, decoder.decode(b"", final=True) returns U+FFFD for
+        what is left. Raises KeyError for an unknown id.
         """
         Decoder = codecs.getincrementaldecoder("utf-8")
         decoder = Decoder("replace")
@@ -466,10 +470,10 @@ class Tokenizer:
 #         21           0.84  Turkish  Kedi sıcak çatıda uyuyor.
 #         69           2.56  Hindi    बिल्ली गरम छत पर सो रही है।
 #
-# GPT-4's pattern cuts numbers into groups of three digits, from the left. Few of these
-# groups were frequent enough to become tokens: 12 is one, and 123 is not. So the model
-# meets a digit alone in one number, and joined with others in the next, which makes
-# arithmetic hard to learn:
+# GPT-4's pattern cuts numbers into groups of three digits, from the left: 1234567 into
+# 123, 456 and 7, but 234567 into 234 and 567. So a digit of the same value stands in
+# another place of its group, which makes arithmetic hard to learn. And in our small
+# vocabulary most groups are no tokens. 12 is one, and 123 is not:
 #
 #     7· ·7·7· ·7·7·7· ·12·3·4·5·6·7
 #
@@ -483,9 +487,10 @@ class Tokenizer:
 #            · return· x
 #     token· To·ken· T·O·K·E·N
 #
-# A prompt that ends with a space is a trap. Nearly all words that the model was trained
-# on had their space inside their first token. Here the space stands alone, and the
-# model must go on with a word without a space, which it has hardly ever seen there:
+# A prompt that ends with a space, as in the next line, is a trap. Nearly all words that
+# the model was trained on had their space inside their first token. Here the space
+# stands alone, and the model must go on with a word without a space, which it has
+# hardly ever seen there:
 #
 #     "the· same· token· "
 #
@@ -544,12 +549,13 @@ def show_effects(tokenizer):
 #
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
-#     The dev losses are 3.93 nats per token and 2.17 nats per letter. A token is harder
-#     to predict than a letter, but a name has fewer of them: the dev names have 5,897
-#     letters and 3,459 tokens, counting the boundaries. So 3.93 nats per token are
-#     3.925 * 3459 / 5897 = 2.30 nats per letter, which is worse than 2.17. In exchange,
-#     a name is written in fewer steps. (The 6,763 names of the train part
-#     have only 21,106 tokens, too few to learn much about each of the 512.)
+#     The dev losses are 3.925 nats per token and 2.170 nats per letter. A token is
+#     harder to predict than a letter, but a name has fewer of them. Counting the
+#     boundary at the end of each name, the dev names have 5,897 letters and 3,459
+#     tokens. So 3.925 nats per token are 3.925 * 3459 / 5897 = 2.30 nats per letter,
+#     which is worse than 2.17. In exchange, a name is written in fewer steps. (The
+#     names to learn from have only 21,106 tokens and 6,763 boundaries, too few to
+#     learn much about each of the 512.)
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -667,52 +673,63 @@ def learn(pieces, n_merges):
 # merge_piece_slowly looks at the whole piece again for each merge. For a word this does
 # no harm. But a text can have a line of 100,000 letters, and the time grows with the
 # square of the length. A heap helps here, too: at its top is the token of the lowest
-# rank that two neighbours make. For "slower" it begins with
+# rank that two neighbours make, with its start. For "slower" it begins with
 #
-#     (256, 4, 6)     two neighbours make token 256, er, from 4 to 6
-#     (257, 1, 3)     two neighbours make token 257, lo, from 1 to 3
+#     (256, 4)     two neighbours make token 256, er, from 4 on
+#     (257, 1)     two neighbours make token 257, lo, from 1 on
 #
-# The piece itself never changes. We only note where its tokens begin and end. When er
-# and lo have been merged, the notes are
+# Numbers are compared faster than pairs, so each pair is kept as one number, the rank
+# times n plus the start, where n is the length of the piece. With n = 6, the first one
+# is 256 * 6 + 4 = 1540, and divmod(1540, 6) returns the pair again.
 #
-#     s   l o   w   e r       end_of   = {0: 1, 1: 3, 3: 4, 4: 6}
-#    0   1     3   4   6      start_of = {1: 0, 3: 1, 4: 3, 6: 4}
+# The piece itself never changes. We only note where its tokens begin and end. end_of
+# has the end of the token that begins at a position, and start_of the start of the
+# token that ends there. When er and lo have been merged, these are
 #
-# An item can be out of date when it comes to the top. In aaa, the heap has aa from 0 to
-# 2 and aa from 1 to 3. When the first two letters have been merged, no token begins at
-# 1 any more, so we skip the second item. In abc, it can have ab from 0 to 2 and bc from
-# 1 to 3. If bc was merged first, the token after a ends at 3, and not at 2, so we skip
-# the item of ab.
+#     s   l o   w   e r
+#    0   1     3   4   6
+#
+#     end_of      [1, 3, None, 4, 6, None, None]
+#     start_of    [None, 0, 1, 1, 3, 4, 4]
+#
+# (No token begins or ends at 2 any more, so nobody asks for start_of[2].)
+#
+# An item can be out of date when it comes to the top, because one of the two neighbours
+# was merged with another token. So we look what is there now. If no token begins at its
+# start any more, or if the neighbours there do not make the token of its rank, we skip
+# the item.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
     """Return the same list of tokens as merge_piece_slowly(piece, ranks)."""
     n = len(piece)
-    end_of = {i: i + 1 for i in range(n)}
-    start_of = {i + 1: i for i in range(n)}
+    end_of = [*range(1, n + 1), None]
+    start_of = [None, *range(n)]
     heap = []
 
     def remember(start, end):
         token = piece[start:end]
         if token in ranks:
-            heappush(heap, (ranks[token], start, end))
+            heappush(heap, ranks[token] * n + start)
 
     for i in range(n - 1):
         remember(i, i + 2)
     while heap:
-        rank, start, end = heappop(heap)
-        middle = end_of.get(start)  # where the second of the two neighbours begins
-        if middle is None or end_of.get(middle) != end:
+        rank, start = divmod(heappop(heap), n)
+        middle = end_of[start]  # where the second of the two neighbours begins
+        if middle is None:
+            continue  # out of date
+        end = end_of[middle]
+        if end is None or ranks.get(piece[start:end]) != rank:
             continue  # out of date
         end_of[start] = end
         start_of[end] = start
-        del end_of[middle]
-        del start_of[middle]
-        if start in start_of:
+        end_of[middle] = None
+        if start > 0:
             remember(start_of[start], end)
-        if end in end_of:
+        if end < n:
             remember(start, end_of[end])
-    return [piece[start:end] for start, end in end_of.items()]  # from left to right
+    return [piece[start:end] for start, end in enumerate(end_of) if end is not None]
 
 
 # %% 8. The patterns for Python's re
@@ -735,10 +752,11 @@ STAND_INS = {}  # {category: its first character beyond ASCII}
 for code in range(128, 0x10000):
     STAND_INS.setdefault(category(chr(code)), chr(code))
 
-# Three characters beyond ASCII stay as they are: U+0085, which is a space but not in
-# the category of spaces, and ſ and U+212A (for kelvin), which count as s and k where a
-# pattern ignores case. U+001C to U+001F get a stand-in, although they are in ASCII.
-# They are spaces for Python's re, but not for other libraries.
+# Some characters are treated in another way:
+#
+#     U+0085              stays, because it is a space, but not in a category of spaces
+#     ſ, U+212A           stay, because they count as s and k where case is ignored
+#     U+001C to U+001F    get a stand-in, because only Python's re takes them for spaces
 
 KEPT = "\u0085ſ\u212A"
 ALPHABET = [*map(chr, range(128)), *KEPT, *STAND_INS.values()]
@@ -785,23 +803,26 @@ def for_python(pattern):
 
 
 # Some parts of a pattern mean one thing to Python, and another to the libraries for
-# which the pattern was written. With these parts we would silently get other ids, so we
-# refuse them:
+# which the pattern was written. For example, [ab&&b] is a, b or & in Python, and in
+# others it is what both ab and b have, which is b. Such parts would silently change the
+# ids, so we refuse them. The comments show what is refused:
 
 REFUSED = [
-    r"\\[^psSdrn]",              # other escapes: \w, for example, means other letters
-    r"[$]|(?<!\[)\^",            # ends and beginnings of texts, or of lines
-    r"\((?!\?(?:i?:|[!=]))",     # groups other than (?:...) (?i:...) (?!...) (?=...)
-    r"([?*+]|\{[\d,]+\})\+",     # a + after another repetition
-    r"\[\^?\]|\[[^\]]*\[",      # [] and [^], and brackets within brackets
-    r"&&|--|~~",                 # in brackets: "and", "without"
-    r"[^\x00-\x7f]",             # characters beyond ASCII, because of the stand-ins
+    r"\\[^psSdrn]",            # \w \b and so on
+    r"[$]|(?<!\[)\^",          # a$ ^a
+    r"\((?!\?(?:i?:|[!=]))",   # (a): only (?:...) (?i:...) (?!...) (?=...) are known
+    r"([?*+]|\{[\d,]+\})\+",   # a++ a{2}+
+    r"\[\^?\]|\[[^\]]*\[",     # []a] [^]a] [a[b]]
+    r"&&|--|~~",               # [a&&b] [a--b] [a~~b]
+    r"[^\x00-\x7f]",           # é, because there are stand-ins in the text
 ]
 
 
 def check_pattern(pattern):
     """Raise InputError if a pattern has a part that is refused."""
-    pattern = re.sub(r"\\[^\w<>]", "x", pattern)  # \. and \[ and so on are harmless
+    # \[ and \$ and so on mean the same everywhere. We hide them, so that \[ does not
+    # look like the beginning of [...].
+    pattern = re.sub(r"\\[^\w<>]", "x", pattern)
     for refused in REFUSED:
         match = re.search(refused, pattern)
         if match:
@@ -818,11 +839,21 @@ def compiled(pattern):
         raise InputError(f"{pattern!r} is no regular expression: {error}")
 
 
+def whole_characters(text):
+    r"""Return the text with halves of characters joined, or replaced by U+FFFD.
+
+    UTF-16 writes a character beyond U+FFFF in two halves. They get into a Python string
+    when something went wrong, and UTF-8 cannot write them.
+
+    >>> whole_characters("\ud83d\ude42 \ud83d")
+    '🙂 �'
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # UTF-16 writes rare characters in two halves. In a broken string, such halves stand
-    # alone. Two that belong together become a character, and a single one U+FFFD.
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = whole_characters(text)
     with_stand_ins = REPLACED.sub(stand_in, text)
     pieces = []
     end = 0
@@ -855,7 +886,8 @@ def split_by(pattern, text):
 #     decoder          reads the characters as bytes again
 #     ignore_merges    a piece that is a token gets its id without merging
 #
-# The template has what is the same in all the files that we write:
+# The template has what is the same in all the files that we write. save() adds the
+# special tokens, the normal form, the pattern, and the two parts of the model:
 
 TEMPLATE = """{"version": "1.0", "normalizer": null, "added_tokens": [],
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
@@ -867,7 +899,7 @@ TEMPLATE = """{"version": "1.0", "normalizer": null, "added_tokens": [],
 SPECIAL = json.loads("""{"special": true, "normalized": false, "single_word": false,
     "lstrip": false, "rstrip": false}""")
 
-SPARE = {}  # {byte: its character from U+0100 on}
+SPARE = {}  # {byte: the code of its character from U+0100 on}
 for byte in range(256):
     if byte == 32 or not chr(byte).isprintable():
         SPARE[byte] = 0x100 + len(SPARE)
@@ -884,7 +916,8 @@ def save(tokenizer, path):
     vocab = {}
     merges = []
     for token in sorted(ranks, key=ranks.get):
-        name = token.decode("latin-1").translate(SPARE)
+        name = token.decode("latin-1")  # each byte becomes the character of its number
+        name = name.translate(SPARE)
         vocab[name] = ranks[token]
         for k in range(1, len(token)):
             if token[:k] in ranks and token[k:] in ranks:
@@ -922,7 +955,9 @@ def ranks_in(model, special_tokens):
         raise InputError(f"the model is {model['type']}, not BPE")
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
     made = []  # the ids of the tokens that merges make
-    for pair in model["merges"]:  # "a b" in older files, ["a", "b"] in newer ones
+    for pair in model["merges"]:
+        # In older files, a pair is "a b", and join() leaves it so. In newer files, it
+        # is ["a", "b"], and join() makes "ab" of it.
         made.append(ids["".join(pair).replace(" ", "")])
     # Hugging Face's library goes by the order of the merges, and we by the order of the
     # ids. Suppose a file lists (a, b) before (b, c), but bc has a lower id than ab. In
@@ -936,9 +971,13 @@ def ranks_in(model, special_tokens):
 
 
 def pattern_in(steps):
-    """Return the pattern by which the steps of a pre_tokenizer cut a text."""
+    """Return the pattern by which the steps of a pre_tokenizer cut a text.
+
+    GPT-2's file has one step, a ByteLevel that also cuts the text by GPT-2's pattern.
+    Newer files have two steps, like ours.
+    """
     kinds = [step["type"] for step in steps]
-    use_regex = steps[-1].get("use_regex", True)  # ByteLevel cuts by GPT-2's pattern
+    use_regex = steps[-1].get("use_regex", True)  # whether ByteLevel cuts the text
     if kinds == ["ByteLevel"] and use_regex:
         return GPT2_PATTERN
     if kinds == ["Split", "ByteLevel"] and not use_regex:
@@ -949,7 +988,8 @@ def pattern_in(steps):
 
 def from_json(root):
     """Return the Tokenizer that the content of a tokenizer.json describes."""
-    steps = root["pre_tokenizer"].get("pretokenizers", [root["pre_tokenizer"]])
+    pre_tokenizer = root["pre_tokenizer"]
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])  # a single one is bare
     for part in [root["model"], *steps, *root["added_tokens"]]:
         for setting in UNSUPPORTED:
             if part.get(setting):
@@ -961,15 +1001,6 @@ def from_json(root):
     special_tokens = {added["content"]: added["id"] for added in root["added_tokens"]}
     ranks = ranks_in(root["model"], special_tokens)
     return Tokenizer(ranks, pattern_in(steps), special_tokens, normal_form)
-
-
-def from_lines(lines):
-    """Return the Tokenizer in the lines of a .tiktoken file. It has no pattern yet."""
-    ranks = {}
-    for line in lines:
-        token, rank = line.split()
-        ranks[base64.b64decode(token, validate=True)] = int(rank)
-    return Tokenizer(ranks, pattern=None)
 
 
 def check_ids(tokenizer):
@@ -993,7 +1024,11 @@ def load(path, pattern=None):
         if b"{" in data:  # base64 has no such character
             tokenizer = from_json(json.loads(data))
         else:
-            tokenizer = from_lines(data.splitlines())
+            ranks = {}
+            for line in data.splitlines():
+                token, rank = line.split()
+                ranks[base64.b64decode(token, validate=True)] = int(rank)
+            tokenizer = Tokenizer(ranks, None)
         check_ids(tokenizer)
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
