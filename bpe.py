@@ -137,7 +137,7 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Section 7 has a faster function, which takes this name and gives the same pairs.
+# Section 7 defines a faster function called learn, which replaces this one.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -166,10 +166,10 @@ def ranks_of(pairs):
 # word by the same merges in the same order, and the model meets what it knows.
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
-# the word. It is enough to look at the neighbours in the word. If two neighbours joined
-# are a token, the rank of this token says when the pair was merged in learning. So we
-# merge the neighbours of the lowest rank first. We merge until no neighbours make a
-# token:
+# the word. It is enough to join the neighbours in the word. If the result is a token,
+# its rank tells when this merge was learned: a lower rank was earlier. So we merge the
+# neighbours whose token has the lowest rank, again and again, until no neighbours make
+# a token:
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -198,7 +198,7 @@ def merge_piece_slowly(piece, ranks):
         tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]  # one token in place of two
 
 
-merge_piece = merge_piece_slowly  # section 7 has a faster one, which takes this name
+merge_piece = merge_piece_slowly  # section 7 has a faster one, which replaces it
 
 # If the whole piece is a token, we return its id at once. For a learned token, merging
 # would give the same id, because the piece goes through the merges by which the token
@@ -255,7 +255,8 @@ def text_of(ids, tokens):
 #     [^...]        any character that is not listed here
 #     |             stands between alternatives
 #     ?             makes what stands before it optional
-#     +             once or more often (and * is the same, or not at all)
+#     +             once or more often
+#     *             once or more often, or not at all
 #     (?:...)       holds alternatives together, like brackets in arithmetic
 #     (?!\S)        here no \S follows
 #
@@ -281,8 +282,8 @@ GPT2_PATTERN = "|".join([
 # cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
 # otherwise many tokens would be spent on single numbers, such as years. And it treats
 # the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
-# character at all follows: at the end of a text, where no word takes a space along, all
-# spaces are one piece.
+# character at all follows, so the text ends here. Without this alternative, the next
+# one would cut spaces at the end of a text off from the end of a line before them.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -471,9 +472,10 @@ class Tokenizer:
 #         69           2.56  Hindi    बिल्ली गरम छत पर सो रही है।
 #
 # GPT-4's pattern cuts numbers into groups of three digits, from the left: 1234567 into
-# 123, 456 and 7, but 234567 into 234 and 567. So a digit of the same value stands in
-# another place of its group, which makes arithmetic hard to learn. And in our small
-# vocabulary most groups are no tokens. 12 is one, and 123 is not:
+# 123, 456 and 7, but 234567 into 234 and 567. The 4 stands for four thousand in both.
+# But it begins a group in one number, and ends a group in the other, which makes
+# arithmetic hard to learn. And in our small vocabulary most groups are no tokens. 12 is
+# one, and 123 is not:
 #
 #     7· ·7·7· ·7·7·7· ·12·3·4·5·6·7
 #
@@ -570,10 +572,11 @@ def show_effects(tokenizer):
 # First, we keep each different piece once, with the number of times that it occurs.
 #
 # Second, a merge changes only the pairs beside it. So we keep the counts, and correct
-# them. Here (a, b) is merged:
+# them. We also remember which pieces have a pair, so that a merge looks at these pieces
+# only. Here (a, b) is merged:
 #
-#     x  a  b  y      one less of (x, a), (a, b) and (b, y)
-#     x   ab   y      one more of (x, ab) and (ab, y)
+#     x  a  b  y      (x, a), (a, b) and (b, y) occur once less
+#     x   ab   y      (x, ab) and (ab, y) occur once more
 #
 # Third, a heap finds the most frequent pair without a search. It holds (-count, pair)
 # for each pair, so the most frequent pair has the smallest item. Here is the heap of a
@@ -678,9 +681,9 @@ def learn(pieces, n_merges):
 #     (256, 4)     two neighbours make token 256, er, from 4 on
 #     (257, 1)     two neighbours make token 257, lo, from 1 on
 #
-# Numbers are compared faster than pairs, so each pair is kept as one number, the rank
-# times n plus the start, where n is the length of the piece. With n = 6, the first one
-# is 256 * 6 + 4 = 1540, and divmod(1540, 6) returns the pair again.
+# A heap compares its items all the time, and Python compares numbers much faster than
+# tuples. So an item is the number rank * n + start, where n is the length of the piece.
+# For (256, 4), it is 256 * 6 + 4 = 1540, and divmod(1540, 6) returns (256, 4) again.
 #
 # The piece itself never changes. We only note where its tokens begin and end. end_of
 # has the end of the token that begins at a position, and start_of the start of the
@@ -692,12 +695,13 @@ def learn(pieces, n_merges):
 #     end_of      [1, 3, None, 4, 6, None, None]
 #     start_of    [None, 0, 1, 1, 3, 4, 4]
 #
-# (No token begins or ends at 2 any more, so nobody asks for start_of[2].)
+# (start_of[2] and start_of[5] are out of date. Nobody asks for them, because no token
+# begins or ends there any more.)
 #
 # An item can be out of date when it comes to the top, because one of the two neighbours
-# was merged with another token. So we look what is there now. If no token begins at its
-# start any more, or if the neighbours there do not make the token of its rank, we skip
-# the item.
+# was merged with another token. So we look at what is there now. If no token begins at
+# its start any more, or if the neighbours there do not make the token of its rank, we
+# skip the item.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -740,7 +744,8 @@ def merge_piece(piece, ranks):
 #
 # A pattern does not care which letter it meets, as long as it is a letter. So before we
 # cut a text, we replace each character beyond ASCII by its stand-in, a fixed character
-# of the same category. Where the pattern cuts the result, we cut the text:
+# of the same category. The length stays the same, so where the pattern cuts the result,
+# we cut the text:
 #
 #     Tschüß, 猫! Привет 🙂             the text
 #     Tschµµ, ª! Àµµµµµ ¦               the same with stand-ins
@@ -754,9 +759,10 @@ for code in range(128, 0x10000):
 
 # Some characters are treated in another way:
 #
-#     U+0085              stays, because it is a space, but not in a category of spaces
-#     ſ, U+212A           stay, because they count as s and k where case is ignored
-#     U+001C to U+001F    get a stand-in, because only Python's re takes them for spaces
+#     U+0085              stays: it is a space, but not in a category of spaces
+#     ſ, U+212A           stay: the long s and the sign for kelvin count as s and k
+#                         where a pattern ignores case
+#     U+001C to U+001F    get a stand-in: only Python's re takes them for spaces
 
 KEPT = "\u0085ſ\u212A"
 ALPHABET = [*map(chr, range(128)), *KEPT, *STAND_INS.values()]
@@ -776,8 +782,31 @@ def characters_of(name):
     return re.escape("".join(found))  # with \] for ], and so on
 
 
-# To translate a pattern, we go through its parts. A part is \p{...}, another escape
-# such as \s, or a single character. [^\s\p{Nd}]+ has the parts [ ^ \s \p{Nd} ] and +.
+# To translate a pattern, we go through its parts. For example, [^\s\p{Nd}]+ has the
+# parts [^ and \s and \p{Nd} and ] and +. This expression finds one part after the
+# other:
+
+PART = re.compile(r"""
+    \\p\{\w+\}             # \p{L}
+  | \(\?(?:i?:|[!=])       # (?: or (?i: or (?! or (?=
+  | \[\^?\]?               # [ or [^
+  | [?*+}]\+|&&|--|~~      # two signs together, such as ++
+  | \\?[\s\S]              # any other character, with the \ before it
+""", re.VERBOSE)
+
+# Some parts mean one thing to Python, and another to the libraries for which a pattern
+# was written. They would silently change the ids, so we refuse them:
+#
+#     $  ^  \<  \>       the edge of a text, of a line or of a word
+#     ++  *+  ?+  }+     a + after another sign of repetition, as in a{2}+
+#     &&  --  ~~         "and" and "without" in brackets, as in [ab&&b], which is b
+#     []  [^]            brackets that begin with ]
+#     (                  a group that PART does not know
+#     \w and so on       all escapes with a letter, except for those below
+
+REFUSED = r"$ ^ \< \> ++ *+ ?+ }+ && -- ~~ [] [^] (".split()
+ESCAPES = r"\s \S \d \r \n".split()
+
 
 def for_python(pattern):
     r"""Return the pattern with lists of characters in place of \p{...}.
@@ -789,8 +818,12 @@ def for_python(pattern):
     """
     translated = ""
     in_brackets = False
-    for part in re.findall(r"\\p\{\w+\}|\\?.", pattern, re.DOTALL):
-        if part == "[":
+    for part in PART.findall(pattern):
+        is_other_escape = part[1:].isalnum() and part not in ESCAPES
+        is_nested = in_brackets and part[0] == "["
+        if part in REFUSED or is_other_escape or is_nested or not part.isascii():
+            raise InputError(f"{part} in a pattern is not supported here")
+        if part[0] == "[":
             in_brackets = True
         elif part == "]":
             in_brackets = False
@@ -802,37 +835,9 @@ def for_python(pattern):
     return translated
 
 
-# Some parts of a pattern mean one thing to Python, and another to the libraries for
-# which the pattern was written. For example, [ab&&b] is a, b or & in Python, and in
-# others it is what both ab and b have, which is b. Such parts would silently change the
-# ids, so we refuse them. The comments show what is refused:
-
-REFUSED = [
-    r"\\[^psSdrn]",            # \w \b and so on
-    r"[$]|(?<!\[)\^",          # a$ ^a
-    r"\((?!\?(?:i?:|[!=]))",   # (a): only (?:...) (?i:...) (?!...) (?=...) are known
-    r"([?*+]|\{[\d,]+\})\+",   # a++ a{2}+
-    r"\[\^?\]|\[[^\]]*\[",     # []a] [^]a] [a[b]]
-    r"&&|--|~~",               # [a&&b] [a--b] [a~~b]
-    r"[^\x00-\x7f]",           # é, because there are stand-ins in the text
-]
-
-
-def check_pattern(pattern):
-    """Raise InputError if a pattern has a part that is refused."""
-    # \[ and \$ and so on mean the same everywhere. We hide them, so that \[ does not
-    # look like the beginning of [...].
-    pattern = re.sub(r"\\[^\w<>]", "x", pattern)
-    for refused in REFUSED:
-        match = re.search(refused, pattern)
-        if match:
-            raise InputError(f"{match[0]} in a pattern is not supported here")
-
-
 @lru_cache
 def compiled(pattern):
     """Return the regular expression (pattern), as Python's re understands it."""
-    check_pattern(pattern)
     try:
         return re.compile(f"({for_python(pattern)})")  # ( ): split() keeps the matches
     except re.error as error:
@@ -858,12 +863,13 @@ def split_by(pattern, text):
     pieces = []
     end = 0
     for piece in compiled(pattern).split(with_stand_ins):
+        if not piece:  # nothing stands between two matches
+            continue
         start = end
         end += len(piece)
         if not piece.isascii():  # otherwise there is no stand-in in it
             piece = text[start:end]
-        if piece:
-            pieces.append(piece)
+        pieces.append(piece)
     return pieces
 
 
@@ -956,15 +962,16 @@ def ranks_in(model, special_tokens):
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
     made = []  # the ids of the tokens that merges make
     for pair in model["merges"]:
-        # In older files, a pair is "a b", and join() leaves it so. In newer files, it
-        # is ["a", "b"], and join() makes "ab" of it.
+        # In older files a pair is "a b", and join() leaves it as it is. In newer ones
+        # it is ["a", "b"], and join() makes "ab" of it.
         made.append(ids["".join(pair).replace(" ", "")])
     # Hugging Face's library goes by the order of the merges, and we by the order of the
     # ids. Suppose a file lists (a, b) before (b, c), but bc has a lower id than ab. In
     # abc the library would merge ab, and we would merge bc.
     if made != sorted(made):
         raise InputError("the merges are not in the order of the ids")
-    # Without ignore_merges, the library never uses a token that no merge makes.
+    # There is a token for each byte and each merge. If there are more, some come from
+    # no merge. Without ignore_merges, the library would never use these.
     if len(ids) > 256 + len(set(made)) and not model.get("ignore_merges"):
         raise InputError("not all tokens are made by merges")
     return {name.translate(BYTES).encode("latin-1"): i for name, i in ids.items()}
@@ -1003,21 +1010,11 @@ def from_json(root):
     return Tokenizer(ranks, pattern_in(steps), special_tokens, normal_form)
 
 
-def check_ids(tokenizer):
-    """Raise InputError if the ids cannot be those of a vocabulary."""
-    for i in tokenizer.tokens:
-        if type(i) is not int or i < 0:
-            raise InputError(f"{i} is no id")
-    if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
-        raise InputError("two tokens have the same id")
-    if len([token for token in tokenizer.ranks if len(token) == 1]) < 256:
-        raise InputError("a byte has no id")
-
-
 def load(path, pattern=None):
     """Return the Tokenizer in a tokenizer.json or a .tiktoken file.
 
-    For a .tiktoken file, pattern is needed. Raises InputError for what cannot be used.
+    A .tiktoken file has no special tokens and no pattern, so pattern is needed. Raises
+    InputError for what cannot be used.
     """
     data = Path(path).read_bytes()
     try:
@@ -1029,7 +1026,13 @@ def load(path, pattern=None):
                 token, rank = line.split()
                 ranks[base64.b64decode(token, validate=True)] = int(rank)
             tokenizer = Tokenizer(ranks, None)
-        check_ids(tokenizer)
+        for i in tokenizer.tokens:
+            if type(i) is not int or i < 0:
+                raise InputError(f"{i} is no id")
+        if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
+            raise InputError("two tokens have the same id")
+        if len([token for token in tokenizer.ranks if len(token) == 1]) < 256:
+            raise InputError("a byte has no id")
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
             raise InputError("it has no pattern: add --pattern gpt2, gpt4 or your own")
@@ -1080,7 +1083,7 @@ def main(argv=None):
     option("command", nargs="?", default="tour",
            choices=["tour", "train", "encode", "decode", "show"])
     option("files", nargs="*", help="texts; or a vocabulary, and texts")
-    option("-o", "--output", help="train: the tokenizer.json to write")
+    option("-o", "--output", default="", help="train: the tokenizer.json to write")
     option("--vocab-size", type=int, default=8192, help="train: how many tokens (8192)")
     option("--pattern", help="gpt2, gpt4 (the default of train) or your own")
     option("--allow-special", action="store_const", const="all", default=(),
@@ -1091,7 +1094,7 @@ def main(argv=None):
         paths = [Path(__file__).with_name(name) for name in SOURCES]
         show_effects(Tokenizer.train("".join(read_lines(paths)), 2048))
     elif args.command == "train":
-        if not str(args.output).endswith(".json"):
+        if not args.output.endswith(".json"):
             raise InputError("train: name an --output that ends in .json")
         text = "".join(read_lines(args.files or ["-"]))
         tokenizer = Tokenizer.train(text, args.vocab_size, pattern or GPT4_PATTERN)
