@@ -166,10 +166,10 @@ def ranks_of(pairs):
 # word by the same merges in the same order, and the model meets what it knows.
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
-# the word. It is enough to join the neighbours in the word. If the result is a token,
-# its rank tells when this merge was learned: a lower rank was earlier. So we merge the
-# neighbours whose token has the lowest rank, again and again, until no neighbours make
-# a token:
+# the word. Only tokens that stand side by side can be merged. So we join each two
+# neighbours in the word. If the result is a token, its rank tells when this merge was
+# learned: a lower rank was earlier. So we merge the neighbours whose token has the
+# lowest rank, again and again, until no neighbours make a token:
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -202,8 +202,8 @@ merge_piece = merge_piece_slowly  # section 7 has a faster one, which replaces i
 
 # If the whole piece is a token, we return its id at once. For a learned token, merging
 # would give the same id, because the piece goes through the merges by which the token
-# was learned. But the vocabularies of some models have tokens from elsewhere, too, to
-# which no merges lead.
+# was learned. But the makers of some vocabularies added whole words by other means.
+# Merging would never find these.
 
 def ids_of(piece, ranks):
     """Return the list of ids of a piece of text (a string).
@@ -225,7 +225,9 @@ def ids_of(piece, ranks):
 def text_of(ids, tokens):
     """Return the text of a list of ids. tokens is a dict {id: token}.
 
-    >>> text_of([115, 258, 256], {115: b"s", 256: b"er", 258: b"low"})
+    >>> ranks = ranks_of(learn(["low", "lower", "lowest"], 2))
+    >>> tokens = {i: token for token, i in ranks.items()}
+    >>> text_of(ids_of("slower", ranks), tokens)
     'slower'
     """
     return b"".join([tokens[i] for i in ids]).decode(errors="replace")
@@ -282,12 +284,13 @@ GPT2_PATTERN = "|".join([
 # cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
 # otherwise many tokens would be spent on single numbers, such as years. And it treats
 # the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
-# character at all follows, so the text ends here. Without this alternative, the next
-# one would cut spaces at the end of a text off from the end of a line before them.
+# character at all follows. Suppose a text ends in a newline and two spaces. With this
+# alternative they are one piece. Without it, the next alternative would take the
+# newline alone, and the spaces would be a second piece.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
-    r"[^\r\n\p{L}\p{N}]?\p{L}+",    # a word, with one other character before it
+    r"[^\r\n\p{L}\p{N}]?\p{L}+",    # a word, with a space, a dot or a ( before it
     r"\p{N}{1,3}",                  # at most three digits, without a space
     r" ?[^\s\p{L}\p{N}]+[\r\n]*",   # punctuation, with the ends of lines after it
     r"\s+(?![\s\S])",               # spaces and ends of lines at the end of the text
@@ -309,7 +312,7 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # Python's re does not know \p{L}. split_by() works around this, in section 8.
+    # Python's re does not know \p{L}. split_by(), in section 8, does what re would do.
     return split_by(pattern, text)
 
 
@@ -329,8 +332,9 @@ def pieces_of(text, pattern):
 # program adds the special tokens itself, and encodes what users type as ordinary text.
 #
 # Second, a text can be written in two ways: é is one character, or an e followed by an
-# accent. Some models bring all texts into a normal form first, such as "NFC", which has
-# one character for é. Most models do not.
+# accent. They look the same, but have different bytes, so they would get different
+# tokens. Some models bring all texts into a normal form first, such as "NFC", which has
+# one character for é. Decoding then returns this form. Most models do not do this.
 
 def split_at(special_tokens, text):
     """Return a list of the special tokens in a text, and of what stands between them.
@@ -433,8 +437,9 @@ class Tokenizer:
     # Third, a model writes one id after the other, and a chat program wants to show the
     # text as it grows. But a token may end in the middle of a character: 🙂 can be four
     # tokens of one byte each. The first three must wait for the fourth. The module
-    # codecs has a decoder that does this: decoder.decode(data) returns the characters
-    # that are complete, and keeps the bytes that are left for the next call.
+    # codecs has a decoder that does this. (codecs.getincrementaldecoder returns its
+    # class.) decoder.decode(data) returns the characters that are complete, and keeps
+    # the bytes that are left for the next call.
 
     # exercise 6.6: characters that are not yet complete
     def decode_stream(self, ids):
@@ -474,8 +479,8 @@ class Tokenizer:
 # GPT-4's pattern cuts numbers into groups of three digits, from the left: 1234567 into
 # 123, 456 and 7, but 234567 into 234 and 567. The 4 stands for four thousand in both.
 # But it begins a group in one number, and ends a group in the other, which makes
-# arithmetic hard to learn. And in our small vocabulary most groups are no tokens. 12 is
-# one, and 123 is not:
+# arithmetic hard to learn. And in our small vocabulary most groups are not tokens. 12
+# is one, and 123 is not:
 #
 #     7· ·7·7· ·7·7·7· ·12·3·4·5·6·7
 #
@@ -554,10 +559,10 @@ def show_effects(tokenizer):
 #     The dev losses are 3.925 nats per token and 2.170 nats per letter. A token is
 #     harder to predict than a letter, but a name has fewer of them. Counting the
 #     boundary at the end of each name, the dev names have 5,897 letters and 3,459
-#     tokens. So 3.925 nats per token are 3.925 * 3459 / 5897 = 2.30 nats per letter,
-#     which is worse than 2.17. In exchange, a name is written in fewer steps. (The
-#     names to learn from have only 21,106 tokens and 6,763 boundaries, too few to
-#     learn much about each of the 512.)
+#     tokens. So the loss of all these names together is 3.925 * 3459 nats. Divided by
+#     the number of letters, this is 2.30 nats, which is worse than 2.17. In exchange, a
+#     name is written in fewer steps. (The names to learn from have only 21,106 tokens
+#     and 6,763 boundaries, too few to learn much about each of the 512 tokens.)
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -591,9 +596,17 @@ def show_effects(tokenizer):
 # A heap is a list, drawn here row by row, with one rule: no item is larger than the two
 # items below it. So the smallest item is at the top. To take it away, heappop() moves
 # the last item of the list to the top. There it changes places with the smaller of the
-# two items below, if that one is smaller than itself, and so on. A million items make
-# 20 rows, so this takes 20 steps at most. heappush() adds an item at the end of the
-# list. While it is smaller than the item above it, the two change places.
+# two items below, if that one is smaller than itself, and so on:
+#
+#                  (-2, (a, b))
+#                 /            \
+#          (-1, (b, a))     (-1, (a, c))
+#           /        \
+#     (-1, (d, a)) (-1, (b, d))
+#
+# A million items make 20 rows, so this takes less than 20 steps. heappush() adds an
+# item at the end of the list. While it is smaller than the item above it, the two
+# change places.
 #
 # When a count changes, the item on the heap keeps the old count until it comes to the
 # top. In the example, two merges lead to aa ab d aa ab a c. Then (-2, (aa, a)) comes to
@@ -687,13 +700,15 @@ def learn(pieces, n_merges):
 #
 # The piece itself never changes. We only note where its tokens begin and end. end_of
 # has the end of the token that begins at a position, and start_of the start of the
-# token that ends there. When er and lo have been merged, these are
+# token that ends there. At first each byte is a token:
 #
-#     s   l o   w   e r
-#    0   1     3   4   6
+#     s   l   o   w   e   r       end_of      [1, 2, 3, 4, 5, 6, None]
+#    0   1   2   3   4   5   6    start_of    [None, 0, 1, 2, 3, 4, 5]
 #
-#     end_of      [1, 3, None, 4, 6, None, None]
-#     start_of    [None, 0, 1, 1, 3, 4, 4]
+# When er and lo have been merged, these are
+#
+#     s   l   o   w   e   r       end_of      [1, 3, None, 4, 6, None, None]
+#    0   1       3   4       6    start_of    [None, 0, 1, 1, 3, 4, 4]
 #
 # (start_of[2] and start_of[5] are out of date. Nobody asks for them, because no token
 # begins or ends there any more.)
@@ -723,7 +738,7 @@ def merge_piece(piece, ranks):
         middle = end_of[start]  # where the second of the two neighbours begins
         if middle is None:
             continue  # out of date
-        end = end_of[middle]
+        end = end_of[middle]  # None if the token at start is now the last one
         if end is None or ranks.get(piece[start:end]) != rank:
             continue  # out of date
         end_of[start] = end
@@ -784,7 +799,7 @@ def characters_of(name):
 
 # To translate a pattern, we go through its parts. For example, [^\s\p{Nd}]+ has the
 # parts [^ and \s and \p{Nd} and ] and +. This expression finds one part after the
-# other:
+# other. The long parts stand first, because the first alternative that fits is taken:
 
 PART = re.compile(r"""
     \\p\{\w+\}             # \p{L}
@@ -795,7 +810,8 @@ PART = re.compile(r"""
 """, re.VERBOSE)
 
 # Some parts mean one thing to Python, and another to the libraries for which a pattern
-# was written. They would silently change the ids, so we refuse them:
+# was written. For example, $ is the end of a line in some libraries, and the end of the
+# text in others. Such parts would silently change the ids, so we refuse them:
 #
 #     $  ^  \<  \>       the edge of a text, of a line or of a word
 #     ++  *+  ?+  }+     a + after another sign of repetition, as in a{2}+
@@ -819,6 +835,7 @@ def for_python(pattern):
     translated = ""
     in_brackets = False
     for part in PART.findall(pattern):
+        # After its first character, \w has only a letter. No other part is like this.
         is_other_escape = part[1:].isalnum() and part not in ESCAPES
         is_nested = in_brackets and part[0] == "["
         if part in REFUSED or is_other_escape or is_nested or not part.isascii():
@@ -867,7 +884,7 @@ def split_by(pattern, text):
             continue
         start = end
         end += len(piece)
-        if not piece.isascii():  # otherwise there is no stand-in in it
+        if not piece.isascii():  # in an ASCII piece there is no stand-in
             piece = text[start:end]
         pieces.append(piece)
     return pieces
@@ -916,8 +933,8 @@ def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
     # We merge two neighbours if together they are a token. Hugging Face's library
     # merges them if the file lists this pair. To get the same ids there, we list every
-    # pair that joins to a token, in order of the id. For b"her" we list h and er, and
-    # also he and r, if these are tokens.
+    # pair that joins to a token, in order of the id. For the token her, this is both
+    # ["h", "er"] and ["he", "r"], if these are tokens.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
@@ -970,8 +987,8 @@ def ranks_in(model, special_tokens):
     # abc the library would merge ab, and we would merge bc.
     if made != sorted(made):
         raise InputError("the merges are not in the order of the ids")
-    # There is a token for each byte and each merge. If there are more, some come from
-    # no merge. Without ignore_merges, the library would never use these.
+    # A vocabulary has 256 bytes, and one token for each merge. If it has more, these
+    # were added by other means. Without ignore_merges, the library never uses them.
     if len(ids) > 256 + len(set(made)) and not model.get("ignore_merges"):
         raise InputError("not all tokens are made by merges")
     return {name.translate(BYTES).encode("latin-1"): i for name, i in ids.items()}
