@@ -20,7 +20,8 @@ prints, among other lines:
     step      1  loss 3.2947
     step   3000  loss 2.0870
     dev loss 2.1559
-    samples: malettyn, ailan, karra, lori, giston, ajadell, lasen, marsona
+
+and invents names such as malettyn, ailan, karra, lori, giston, ajadell and lasen.
 
 Sections 1 to 3 and the loss repeat code that mlp.py explains, so you may skip to
 section 4. Some functions are marked as exercises. 4.3 is lesson 4, exercise 3: delete
@@ -418,9 +419,9 @@ def batch_norm(x, weight, bias, statistics, training):
 # At every fork, two rows are laid end to end. A linear layer, batch norm and tanh turn
 # them into one row of n_hidden numbers. All pairs share one set of weights, so what is
 # learned about "ia" serves for each pair of the context. (If "ia" begins one letter
-# earlier, the tree cuts between i and a. Then the two letters meet one level later, as
-# parts of two pairs.) All fours share a second set of weights, and all eights a third
-# one. A context that is twice as long needs only one more level.
+# earlier, the tree cuts between i and a. Then the two letters meet only at a later
+# level, inside of larger parts.) All fours share a second set of weights, and all
+# eights a third one. A context that is twice as long needs only one more level.
 #
 # So the one new operation is to join rows. join() gets two lists of row numbers. Row i
 # of its result is row left[i] of x, followed by row right[i] of x. For example, let us
@@ -564,16 +565,19 @@ class Tree:
 #     ·jeremia     ·j   er   em   ia
 #     jeremiah     je   re   mi   ah
 #
-# Many pairs are computed several times. (A context uses every second pair. So it shares
-# pairs of letters with the context two letters before it, but not with the one just
-# before it.) But there are only nine different pairs, because each of the nine
-# positions makes one pair with the position before it: ·j, je, er, re, em, mi, ia, ah,
-# and ·· at the first position, which is a boundary.
+# Many pairs are computed several times. (A context cuts its pairs from its last letter
+# backwards. One letter later all cuts fall elsewhere, and two letters later they fall
+# in the same places. So a context shares its pairs with the context two letters before
+# it.) But there are only nine different pairs, because each of the nine positions makes
+# one pair with the position before it: ·j, je, er, re, em, mi, ia, ah, and ·· at the
+# first position, which is a boundary.
 #
 # So we compute this pair once for each position. Then we join each pair with the pair
 # that ends two positions before it, and have one four for each position. And we join
 # each four with the four that ends four positions before it, which gives one eight for
-# each position. Here are the parts that are made of letters alone:
+# each position. Here are the parts that are made of letters alone. Each of them stands
+# below its last letter. For example, erem is made of em, and of er two positions before
+# it:
 #
 #      j      e      r      e      m      i      a      h        letters
 #
@@ -603,9 +607,11 @@ class Tree:
 # with its linear layer.)
 #
 # What stands before position 0? Position 0 is a boundary, and in the trees everything
-# before it would be boundaries too. So on every level, row 0 is the row for "nothing
-# but boundaries", and a row before it would hold the same numbers. That is why row 0
-# may stand in for every row that is missing.
+# before it would be boundaries too. If we join row 0 with itself, we get the row for
+# two boundaries. On the next level, it is joined with itself again, which gives the row
+# for four boundaries, and so on. So on every level row 0 is the row for "nothing but
+# boundaries", and a row before it would hold the same numbers. That is why row 0 may
+# stand in for every row that is missing.
 
 # Nothing changes but the rows that are joined. So the new class takes everything from
 # Tree, and has a method rows_to_join of its own. Instead of contexts it gets whole
@@ -634,19 +640,19 @@ class Convolutions(Tree):
     def rows_to_join(self, k, lengths):
         """Return which rows level k joins: the row numbers left and right.
 
-        lengths says how many rows each document has. right has the numbers of all rows.
-        For each of them, left has the number of the row 2^k positions earlier, or, if
-        the document has no row so far back, of its first row.
+        lengths says how many rows each document has. right lists all rows. For each of
+        them, left lists the row 2^k positions earlier. Where the document does not
+        reach back so far, left lists the first row of the document.
 
         >>> left, right = Convolutions.rows_to_join(None, 1, [5, 3])
         >>> list(left), list(right)
         ([0, 0, 0, 1, 2, 5, 5, 5], [0, 1, 2, 3, 4, 5, 6, 7])
         """
-        earlier = []
+        left = []
         for length in lengths:
-            first = len(earlier)  # number of the first row of this document
-            earlier += [first + max(0, t - 2 ** k) for t in range(length)]
-        return earlier, range(len(earlier))
+            first = len(left)  # number of the first row of this document
+            left += [first + max(0, t - 2 ** k) for t in range(length)]
+        return left, range(len(left))
 
 
 # The logits are the same, as the doctest shows. In training they would differ, because
@@ -662,8 +668,8 @@ class Convolutions(Tree):
 # probability that the network gave to the token that really came. A batch is made of
 # whole documents, drawn at random. At each position the network predicts the next
 # token, so a name of eight letters gives nine predictions at once. The documents of a
-# batch are stacked, and lengths says where each of them ends, so that they may have
-# different lengths. New in this section are loss_of(), train() and evaluate().
+# batch are stacked, and may have different lengths, because lengths says how long each
+# of them is. New in this section are loss_of(), train() and evaluate().
 
 def log_sum(row):
     """Return the logarithm of the sum of e^v over all v in row.
@@ -772,11 +778,11 @@ def evaluate(model, documents):
 #     train loss 2.1307
 #     dev loss 2.1559
 #
-# Why is the loss of the last steps lower than the train loss? One reason is chance: it
-# is the mean over 1,200 names only. The other one is batch norm. In training, its mean
-# and variance come from a batch of twelve names. The name to predict is one of them, so
-# they suit it a little better than the running statistics do. Measured in this way, the
-# train loss would be 2.113.
+# Why is the loss of the last steps lower than the train loss, which is that of the
+# first 2,000 train names? One reason is batch norm. In training, a name is normed with
+# a mean and a variance to which it has contributed itself. If the train loss is
+# computed with such statistics, from batches of twelve names, it is 2.113. The rest may
+# be chance, because the last 100 steps have only 1,200 names.
 #
 # Is the tree better than one wide layer? The default network has 6,271 parameters. That
 # of mlp.py has nearly as many, 6,226, with eight letters of context and 47 neurons
@@ -791,15 +797,16 @@ def evaluate(model, documents):
 # nearest letters say most about the next one.
 #
 # The strength of the tree is a long context, which names cannot show. But we can count.
-# The layers that join letters have these numbers of weights:
+# The layers that join letters have these numbers of weights, with 47 neurons in the
+# wide layer, and 32 numbers in a row of the trees:
 #
 #     tokens in the context                 8         16         64
 #     wide layer                        4,512      9,024     36,096
 #     trees or convolutions             4,864      6,912     11,008
 #
-# To predict one token, the wide layer and the convolutions use each weight once. The
-# trees use the weights of the pairs four times, those of the fours twice, and so on. So
-# these are the multiplications per token:
+# To predict one token, the wide layer and the convolutions use each weight once. With 8
+# tokens, the trees use the weights of the pairs four times, and those of the fours
+# twice. So these are the multiplications per token:
 #
 #     wide layer                        4,512      9,024     36,096
 #     trees                             9,216     20,480     88,064
@@ -811,10 +818,10 @@ def evaluate(model, documents):
 # %% 7. WaveNet's block
 # The network that gave this lesson its name is made of convolutions, too. It learned to
 # predict sound, which in the paper has 16,000 values per second, and each value is one
-# of 256 tokens. To see thousands of values, it has thirty levels: the dilation doubles
-# from 1 to 512, then begins at 1 again, three times in all. So the last level sees
-# 3,070 values, a fifth of a second. Its levels are called blocks, and do more than
-# ours.
+# of 256 tokens. To see thousands of values, it needs many levels. In the paper's
+# example the dilation doubles from 1 to 512, then begins at 1 again, three times in
+# all. So the last of thirty levels sees 3,070 values, a fifth of a second. Its levels
+# are called blocks, and do more than ours.
 #
 # First, a gate. Two linear layers look at the same two rows. One of them, with tanh,
 # computes what could be said. The other one, with sigmoid, computes a number from 0 to
@@ -883,10 +890,10 @@ def gate(t, b):
 #                                                             block (residual)
 #
 # Only rows of the same length can be added. So the embeddings have n_hidden numbers,
-# too. As in formula 2 of the paper, the layers of a block have no biases, and there is
-# no batch norm: tanh and the gate keep the numbers small. The sum of all blocks goes
-# through tanh before the output layer. Otherwise two linear layers would follow each
-# other, which can do no more than one.
+# too. As in formula 2 of the paper, the layers of a block have no biases. There is no
+# batch norm either, because tanh and the gate keep the numbers inside of a block
+# between -1 and 1. The sum of all blocks goes through tanh before the output layer.
+# Otherwise two linear layers would follow each other, which can do no more than one.
 
 class WaveNet(Convolutions):
     """A network of WaveNet's blocks. config["n_embd"] must be config["n_hidden"].
@@ -918,7 +925,7 @@ class WaveNet(Convolutions):
         training is not used, because there is no batch norm.
         """
         out = self.block(x, 0, lengths)
-        total = out
+        total = out  # the sum begins with the first block
         for k in range(1, self.config["n_levels"]):
             x = x + out  # the last block needs no such sum, because none follows it
             out = self.block(x, k, lengths)
@@ -928,8 +935,8 @@ class WaveNet(Convolutions):
 
 # With python wavenet.py --gated --n-hidden 19, the network has 6,468 parameters, about
 # as many as before. Its mean dev loss over the seeds 1, 2 and 3 is 2.176. That of the
-# convolutions with batch norm is 2.158, so on names the block does slightly worse. What
-# it is good for shows with thirty levels, not with three.
+# convolutions with batch norm is 2.158, so on names the block does slightly worse. It
+# was made for networks that are much deeper, which we have not tried.
 
 # %% 8. Samples
 # To invent a name, we begin with the boundary, and draw a token according to the
