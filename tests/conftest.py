@@ -97,7 +97,7 @@ def pytest_runtest_makereport(item, call):
     if call.excinfo and call.excinfo.errisinstance(NotImplementedError):
         message = str(call.excinfo.value)
         report.outcome = "skipped"
-        report.longrepr = (item.nodeid, 0, message)
+        report.longrepr = (item.nodeid, 0, message)  # a skipped test has a file, a line, a reason
         for number in numbers:
             others = set(re.findall(r"exercise (\d+\.\d+):", message)) - {number}
             needed.setdefault(number, set()).update(others)

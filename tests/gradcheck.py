@@ -11,7 +11,7 @@ one does not agree; no step makes a wrong gradient right.
 """
 STEPS = (1e-4, 1e-5, 1e-6)
 TOLERANCE = 1e-6  # relative to the gradient
-SMALL = 1e-4  # a smaller gradient may be wrong by TOLERANCE * SMALL: by nudging, 0 can be 1e-11
+SMALL = 1e-4  # a smaller one may be wrong by TOLERANCE * SMALL: rounding can make 1e-11 of 0
 
 
 def check(loss, tensors):

@@ -26,11 +26,11 @@ MARK = re.compile(r" *# exercise (\d\.\d+)(?: \((.+)\))?: (.+)")
 class Exercise(NamedTuple):
     """One exercise; its body is the lines after `first`, up to `last`."""
     number: str
-    note: str
+    note: str  # such as "hard; needs 3.7", or ""
     title: str
     lesson: str
-    function: str
-    code: str
+    function: str  # its name
+    code: str  # the function's syntax tree as text
     first: int
     last: int
 
@@ -56,9 +56,9 @@ def body_of(node):
 def exercises_of(lesson, source):
     """Return the exercises in the source of a lesson, in the order of their numbers.
 
-    Raises ValueError for a mark that is not directly above a function.
+    Raises ValueError for an exercise comment that is not directly above a function.
     """
-    marks = {}
+    marks = {}  # {number of a line: the match of its exercise comment}
     for at, line in enumerate(source.split("\n"), start=1):
         match = MARK.fullmatch(line)
         if match:

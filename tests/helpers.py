@@ -43,7 +43,10 @@ def numbers_in(data):
 
 
 def close(found, expected, tolerance=1e-9):
-    """Return whether all numbers of found are those of expected, up to the tolerance."""
+    """Return whether each number of found differs from that of expected by at most tolerance.
+
+    It compares one number after another, as numbers_in gives them.
+    """
     return numbers_in(found) == pytest.approx(numbers_in(expected), rel=0, abs=tolerance)
 
 
@@ -64,6 +67,7 @@ def fill_with_sines(params):
 def weighed(out, weights=None):
     """Return a Tensor with the sum of all numbers of out, each times its own weight.
 
+    A test can take this number for a loss. Its gradient for out is the weights.
     out is a Tensor of a lesson, and weights is data of the same shape, or one number if
     out is a number. Without weights, they are sin(3 * i + j).
     """
@@ -79,7 +83,10 @@ def weighed(out, weights=None):
 
 
 def assert_close(found, expected, tolerance=1e-12):
-    """Assert that two numbers, or two nested lists of the same shape, are nearly the same."""
+    """Assert that two numbers, or two nested lists of the same shape, are nearly the same.
+
+    Two numbers may differ by tolerance, or by tolerance times the expected one.
+    """
     if isinstance(expected, (list, tuple)):
         assert len(found) == len(expected)
         for f, e in zip(found, expected):
@@ -89,7 +96,7 @@ def assert_close(found, expected, tolerance=1e-12):
 
 
 def start(lesson, *args, **options):
-    """Return the process of a lesson that was started as a script, with pipes."""
+    """Start a lesson as a script, and return its process. Input, output and errors are pipes."""
     return subprocess.Popen(
         [sys.executable, ROOT / f"{lesson}.py", *args],
         stdin=subprocess.PIPE,

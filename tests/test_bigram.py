@@ -12,29 +12,28 @@ from helpers import ROOT, assert_close, random_data, random_tensor, weighed
 
 exercise = pytest.mark.exercise
 
-# the names abb and ac, where 3 is the boundary
+# The names abb and ac, where a, b and c are 0, 1 and 2, and the boundary, ·, is 3.
 DOCUMENTS = [[3, 0, 1, 1, 3], [3, 0, 2, 3]]
+# Their pairs are ·a ab bb b· and ·a ac c·. The rows and the columns are those of a, b, c and ·.
 COUNTS = [
     [0, 1, 1, 0],
     [0, 1, 0, 1],
     [0, 0, 0, 1],
     [2, 0, 0, 0],
 ]
+VOCAB_SIZE = 27  # of names.txt: the letters a to z, and the boundary
 
 
 @pytest.fixture(scope="module")
-def names():
-    """Return the ids of train and dev in names.txt, and the counts of both."""
+def train_and_dev():
+    """Return the names in train and those in dev, the parts of names.txt, as lists of ids."""
     _, parts = bigram.read_parts(ROOT / "names.txt")
-    train, dev, _ = parts
-    counts = bigram.count_pairs(train, 27)
-    dev_counts = bigram.count_pairs(dev, 27)
-    return train, dev, counts, dev_counts
+    return parts[:2]
 
 
 # --- data ---
 
-def test_a_boundary_stands_before_and_after_each_document():
+def test_a_boundary_stands_before_and_after_each_document_and_unknown_characters_are_refused():
     assert bigram.encode_all(["abb", "ac"], "abc") == DOCUMENTS
     with pytest.raises(ValueError):
         bigram.encode_all(["abd"], "abc")
@@ -43,13 +42,13 @@ def test_a_boundary_stands_before_and_after_each_document():
 # --- counting ---
 
 @exercise("2.1")
-def test_pairs_counted_by_hand():
+def test_counted_pairs_are_those_counted_by_hand():
     assert bigram.count_pairs(DOCUMENTS, 4) == COUNTS
 
 
 @exercise("2.2")
-def test_probabilities_are_shares_of_a_row():
-    counts = [[1, 3], [0, 0], [4, 1]]
+def test_probabilities_are_shares_of_a_row_and_the_counts_stay_as_they_are():
+    counts = [[1, 3], [0, 0], [4, 1]]  # the sums of the rows are 4, 0 and 5
     probs = bigram.probabilities(counts)
     assert probs == [[0.25, 0.75], [0, 0], [0.8, 0.2]]
     assert counts == [[1, 3], [0, 0], [4, 1]]
@@ -57,7 +56,7 @@ def test_probabilities_are_shares_of_a_row():
 
 @exercise("2.3")
 def test_a_sample_goes_from_row_to_row_until_the_boundary():
-    # after the boundary, 2, surely comes 0, then 1, then the boundary
+    # after the boundary, 2, surely comes 0, then 1, then the boundary again
     probs = [
         [0, 1, 0],
         [0, 0, 1],
@@ -68,6 +67,7 @@ def test_a_sample_goes_from_row_to_row_until_the_boundary():
 
 @exercise("2.3")
 def test_samples_follow_the_probabilities():
+    # The boundary, 2, surely follows 0 and 1. So a sample is [0], or [1], or [] if it comes first.
     probs = [
         [0, 0, 1],
         [0, 0, 1],
@@ -75,6 +75,7 @@ def test_samples_follow_the_probabilities():
     ]
     rng = random.Random(1)
     samples = [bigram.sample(probs, 2, rng) for _ in range(4000)]
+    # 20%, 70% and 10% of 4000. Random counts differ from these, but hardly ever by more than 120.
     counts = [samples.count(ids) for ids in ([0], [1], [])]
     assert counts == pytest.approx([800, 2800, 400], abs=120)
 
@@ -82,7 +83,7 @@ def test_samples_follow_the_probabilities():
 @exercise("2.4")
 def test_the_loss_by_hand():
     probs = [[0.5, 0.5], [0.25, 0.75]]
-    counts = [[1, 0], [2, 2]]
+    counts = [[1, 0], [2, 2]]  # 5 pairs
     total = math.log(0.5)
     total += 2 * math.log(0.25)
     total += 2 * math.log(0.75)
@@ -90,11 +91,11 @@ def test_the_loss_by_hand():
 
 
 @exercise("2.4")
-def test_losses_that_are_known_without_computing():
-    equal = [1 / 27] * 27
+def test_the_loss_if_all_tokens_are_equally_likely_if_the_model_is_sure_and_if_it_is_wrong():
+    equal = [1 / 27] * 27  # a row for 27 tokens
     assert bigram.nll([equal], [[1] * 27]) == pytest.approx(math.log(27))
-    assert bigram.nll([[1.0, 0.0]], [[3, 0]]) == 0.0
-    assert bigram.nll([[1.0, 0.0]], [[3, 1]]) == math.inf  # what was held for impossible
+    assert bigram.nll([[1.0, 0.0]], [[3, 0]]) == 0.0  # it is sure, and always right
+    assert bigram.nll([[1.0, 0.0]], [[3, 1]]) == math.inf  # once, the impossible has happened
 
 
 def test_smoothing_adds_to_every_count():
@@ -105,16 +106,16 @@ def test_smoothing_adds_to_every_count():
 # --- Tensor ---
 
 def tripled(tensor):
-    """Return 3 * tensor, as a Tensor."""
+    """Return 3 * tensor, where tensor holds a number. On the way back the gradient is tripled."""
     def backward(grad):
         return [3 * grad]
     return Tensor(3 * tensor.data, [tensor], backward)
 
 
-def test_backward_reaches_everything_that_a_number_comes_from():
+def test_backward_goes_through_two_operations():
     a = Tensor(2.0)
     tripled(tripled(a)).backward()
-    assert a.grad == 9
+    assert a.grad == 9  # (3 * 3 * a)' = 9
 
 
 def test_backward_refuses_a_second_call():
@@ -126,19 +127,21 @@ def test_backward_refuses_a_second_call():
 
 def test_backward_refuses_an_operation_that_returns_no_gradient_for_its_parent():
     with pytest.raises(ValueError):
-        Tensor(2.0, [Tensor(1.0)], lambda grad: []).backward()
+        Tensor(2.0, [Tensor(1.0)], lambda grad: []).backward()  # one parent, no gradient
 
 
 @pytest.mark.parametrize("counts", [[[4]], [[1, 2, 3]], COUNTS])
-def test_the_gradient_of_the_loss(counts):
+def test_the_gradient_of_the_loss_is_the_one_that_nudging_gives(counts):
     rng = random.Random(2)
+    # The gradient does not need rows that sum to 1. The loss is tripled, so that the gradient
+    # that comes to nll_tensor is 3: with 1, a missing factor would not show.
     probs = Tensor([[rng.uniform(0.1, 1) for _ in row] for row in counts])
     gradcheck.check(lambda: tripled(bigram.nll_tensor(probs, counts)), {"probs": probs})
 
 
 # --- the network ---
 
-def test_softmax_of_logarithms_of_counts_is_counting():
+def test_softmax_of_the_logarithms_of_counts_gives_the_probabilities_of_the_counts():
     counts = [
         [1, 3, 6],
         [2, 2, 4],
@@ -146,21 +149,22 @@ def test_softmax_of_logarithms_of_counts_is_counting():
     ]
     weights = [[math.log(count) for count in row] for row in counts]
     expected = bigram.probabilities(counts)
-    assert_close(bigram.network(Tensor(weights)).data, expected)
+    assert_close(bigram.network(Tensor(weights)).data, expected)  # all rows at once
     assert_close([bigram.probs_after(i, weights) for i in range(3)], expected)
 
 
-def test_softmax_of_large_numbers():
+def test_softmax_of_numbers_whose_powers_of_e_are_too_large_or_too_small_for_a_float():
     assert bigram.softmax([1000.0, 1000.0]) == pytest.approx([0.5, 0.5])
-    assert bigram.softmax([-2000.0, 0.0]) == [0, 1]
+    assert bigram.softmax([-2000.0, 0.0]) == [0, 1]  # e^-2000 is rounded to 0
 
 
 @exercise("2.5")
 def test_the_gradient_of_softmax_by_hand():
     out = bigram.network(Tensor([[0.0, math.log(3)]]))
-    assert_close(out.data, [[1 / 4, 3 / 4]])
-    d_weights, = out.local_backward([[1.0, 0.0]])  # the loss is the first probability
-    slope = 1 / 4 * (1 - 1 / 4)
+    assert_close(out.data, [[1 / 4, 3 / 4]])  # e^0 = 1 and e^log(3) = 3, divided by 4
+    d_weights, = out.local_backward([[1.0, 0.0]])  # the loss is p[0], the first probability
+    # section 6: d p[0] / d w[0] = p[0] - p[0] * p[0], and d p[0] / d w[1] = -p[0] * p[1]
+    slope = 1 / 4 * (1 - 1 / 4)  # also p[0] * p[1], because p[1] is 1 - p[0]
     assert_close(d_weights, [[slope, -slope]])
 
 
@@ -171,9 +175,9 @@ def test_the_gradient_of_softmax_by_nudging(n, m):
     weights = random_tensor(Tensor, rng, (n, m))
     factors = random_data(rng, (n, m))
 
-    def loss():
+    def loss():  # the sum of all probabilities, each times its own factor
         return weighed(bigram.network(weights), factors)
-    assert gradcheck.check(loss, {"weights": weights}) == n * m
+    assert gradcheck.check(loss, {"weights": weights}) == n * m  # it has compared all weights
 
 
 def test_the_gradient_is_the_share_of_the_row_times_predicted_minus_observed():
@@ -181,51 +185,62 @@ def test_the_gradient_is_the_share_of_the_row_times_predicted_minus_observed():
 
     def loss():
         return bigram.nll_tensor(bigram.network(weights), COUNTS)
+    # by nudging: check() compares all 4 * 4 weights, and leaves the gradient in weights.grad
     assert gradcheck.check(loss, {"weights": weights}) == 16
+    # by the formula at the end of section 6, row by row
     expected = []
     for p_row, row in zip(bigram.network(weights).data, COUNTS):
         total = sum(row)
-        share = total / 7
+        share = total / 7  # of the 7 pairs in COUNTS
         expected.append([share * (p - count / total) for p, count in zip(p_row, row)])
     assert_close(weights.grad, expected)
 
 
 def test_two_steps_of_training_by_hand():
-    counts = [[0, 0], [3, 1]]
-    probs, losses = bigram.train(counts, 2, lr=4.0, weight_decay=0.1)
-    # in step 1, predicted - observed is -0.25 and 0.25: the weights become 1 and -1
-    p = 1 / (1 + math.exp(-2))  # softmax of 1 and -1
+    counts = [[0, 0], [6, 2]]  # 8 pairs; the observed probabilities in row 1 are 0.75 and 0.25
+    probs, losses = bigram.train(counts, steps=2, lr=4.0, weight_decay=0.1)
+    # The weights begin at 0. The gradient is predicted - observed, because row 1 has all the pairs.
+    # In step 1 it is 0.5 - 0.75 = -0.25, and 0.25. So the weights become 0 + 4 * 0.25 = 1, and -1.
+    p = 1 / (1 + math.exp(-2))  # the prediction in step 2: softmax of 1 and -1 is p and 1 - p
+    # step 2 begins at 1 and -1, and weight decay adds 0.1 times these to the gradient
     left = 1 - 4 * (p - 0.75 + 0.1)
     right = -1 - 4 * ((1 - p) - 0.25 - 0.1)
+    # row 0 has no pairs, so its weights stay 0
     assert_close(probs, [[0.5, 0.5], bigram.softmax([left, right])])
-    second = -(3 * math.log(p) + math.log(1 - p)) / 4
-    assert losses == pytest.approx([math.log(2), second])
+    second = -(6 * math.log(p) + 2 * math.log(1 - p)) / 8
+    assert losses == pytest.approx([math.log(2), second])  # first, both have the probability 1/2
 
 
-def test_training_ends_where_counting_does():
-    probs, losses = bigram.train(COUNTS, 2000, 5.0)
+def test_training_comes_close_to_the_loss_of_the_counted_table_and_the_loss_never_rises():
+    probs, losses = bigram.train(COUNTS, steps=2000, lr=5.0)
     best = bigram.nll(bigram.probabilities(COUNTS), COUNTS)
     assert losses == sorted(losses, reverse=True)
+    # softmax never gives exactly 0, so some of the loss is always left
     assert best < bigram.nll(probs, COUNTS) < best + 0.001
 
 
 def test_training_stops_at_a_loss_that_is_not_finite():
     counts = [[0, 0], [3, 1]]
-    _, losses = bigram.train(counts, 100, 1e300)
+    _, losses = bigram.train(counts, steps=100, lr=1e300)
+    # At first both tokens are equally likely. The first step makes weights of about 1e300 and
+    # -1e300, so one of them gets the probability 0. As it occurs, the second loss is infinite.
     assert losses == [pytest.approx(math.log(2)), math.inf]
 
 
 # --- longer contexts ---
 
 @exercise("2.6")
-def test_contexts_of_any_length_by_hand():
+def test_counts_after_contexts_of_0_1_and_2_tokens_by_hand():
+    # no context: how often a, b, c and · occur, without the boundaries at the beginning
     assert bigram.count_ngrams(DOCUMENTS, 1, 4) == {(): [2, 2, 1, 2]}
+    # one token: the rows of the table of pairs
     assert bigram.count_ngrams(DOCUMENTS, 2, 4) == {
         (3,): COUNTS[3],
         (0,): COUNTS[0],
         (1,): COUNTS[1],
         (2,): COUNTS[2],
     }
+    # two tokens: ··a ·ab abb bb· and ··a ·ac ac·
     assert bigram.count_ngrams(DOCUMENTS, 3, 4) == {
         (3, 3): [2, 0, 0, 0],
         (3, 0): [0, 1, 1, 0],
@@ -237,30 +252,33 @@ def test_contexts_of_any_length_by_hand():
 
 def test_after_a_new_context_all_tokens_are_equally_likely():
     table = {(1,): [0, 3]}
-    counts = {(1,): [0, 1], (0,): [1, 0]}
+    counts = {(1,): [0, 1], (0,): [1, 0]}  # a text in which 1 follows 1, and 0 follows 0
+    # With 0.5 added, the row after 1 is [0.5, 3.5]. The context 0 is new: 1/2 for both tokens.
     expected = -(math.log(3.5 / 4) + math.log(1 / 2)) / 2
     assert bigram.ngram_nll(table, counts, 0.5) == pytest.approx(expected)
 
 
-# --- the figures in the lesson ---
+# --- the examples and the figures in the lesson ---
 
-def test_examples_in_the_docstrings():
+def test_the_examples_in_the_docstrings_are_true():
     assert doctest.testmod(bigram).failed == 0
 
 
-def test_the_loss_of_lander_and_the_number_of_pairs_are_those_of_section_4(names):
-    _, _, counts, _ = names
+def test_the_loss_of_lander_and_the_number_of_pairs_are_those_of_section_4(train_and_dev):
+    train, _ = train_and_dev
+    counts = bigram.count_pairs(train, VOCAB_SIZE)
     ids = bigram.encode_all(["lander"], "abcdefghijklmnopqrstuvwxyz")
-    loss = bigram.nll(bigram.probabilities(counts), bigram.count_pairs(ids, 27))
+    loss = bigram.nll(bigram.probabilities(counts), bigram.count_pairs(ids, VOCAB_SIZE))
     assert round(loss, 3) == 2.203  # 15.42 / 7
     assert sum([sum(row) for row in counts]) == 47296
 
 
-def test_with_100_names_weight_decay_helps_as_much_as_smoothing(names):
-    train, _, _, dev_counts = names
-    counts = bigram.count_pairs(train[:100], 27)
+def test_four_losses_with_weight_decay_and_smoothing_are_those_of_section_7(train_and_dev):
+    train, dev = train_and_dev
+    counts = bigram.count_pairs(train[:100], VOCAB_SIZE)
+    dev_counts = bigram.count_pairs(dev, VOCAB_SIZE)
     for decay, loss in [(0, 2.9445), (0.0003, 2.6869)]:
-        probs, _ = bigram.train(counts, 1000, 20, decay)
+        probs, _ = bigram.train(counts, 1000, 20, decay)  # 1000 steps with the rate 20
         assert round(bigram.nll(probs, dev_counts), 4) == loss
     for extra, loss in [(0.1, 2.7242), (0.3, 2.6828)]:
         probs = bigram.probabilities(bigram.smooth(counts, extra))
@@ -269,9 +287,13 @@ def test_with_100_names_weight_decay_helps_as_much_as_smoothing(names):
 
 # --- the script ---
 
-def test_the_default_run(capsys):
+def test_the_run_without_options_prints_the_figures_of_the_lesson(capsys):
     bigram.main([])
     out = capsys.readouterr().out
+    # The row of n is from section 3, and jalier is a name in the docstring. The losses are from
+    # sections 4, 6 and 8. Only the line of all pairs is in no section: 59111 is the 50,658 letters
+    # of names.txt and the ends of its 8,453 names. Its losses are those that were printed when this
+    # test was written.
     for line in [
             "n ▒  .░   ░    ░            █",
             "jalier",
@@ -284,20 +306,21 @@ def test_the_default_run(capsys):
             "dev loss 2.4589",
             "n 4   3703 contexts  train 1.8279  dev 2.2132",
             "n 6  14324 contexts  train 1.6958  dev 2.5251"]:
-        assert f"\n{line}\n" in out + "\n"
-    assert "test loss" not in out
+        assert f"\n{line}\n" in out
+    assert "test loss" not in out  # it comes only with --test
 
 
-def test_a_run_with_other_data(tmp_path, capsys):
+def test_runs_with_other_data_use_its_characters_and_print_the_same_each_time(tmp_path, capsys):
     path = tmp_path / "few.txt"
+    # 4 * 3 = 12 lines, because 10 are needed
     path.write_text("ada\nbob\nzoé\nab\n" * 3, encoding="utf-8")
 
-    def run(*args):
+    def run(*args):  # returns what bigram.py prints
         bigram.main(["--data", str(path), *args])
         return capsys.readouterr().out
     out = run()
     assert out == run()
-    assert "  abdoz" in out
-    untrained = run("--steps", "0", "--test")  # all seven tokens are equally likely
+    assert "\n  abdozé·\n" in out  # above the columns of the table
+    untrained = run("--steps", "0", "--test")  # all seven tokens are still equally likely
     assert f"train loss {math.log(7):.4f}\n" in untrained
     assert f"test loss {math.log(7):.4f}\n" in untrained

@@ -1,4 +1,4 @@
-"""gradcheck.py: it notices a wrong gradient, and only that."""
+"""Tests of gradcheck.py: it lets right gradients pass, and notices wrong ones and a random loss."""
 import itertools
 
 import pytest
@@ -9,27 +9,32 @@ from mlp import Tensor
 
 
 def sum_of_squares(x, factor=2.0):
-    """Return the sum of v^2 over a matrix, whose gradient is factor * v: right if factor is 2."""
+    """Return a Tensor with the sum of v^2 over all v of a matrix x.
+
+    Its backward gives each v the gradient factor * v. The right one is 2 * v.
+    """
     total = 0.0
     for row in x.data:
         total += sum([v * v for v in row])
 
-    def backward(grad):
+    def backward(grad):  # returns a list with one matrix, the gradient of x
         return [[[grad * factor * v for v in row] for row in x.data]]
     return Tensor(total, [x], backward)
 
 
-def test_a_right_gradient_passes_and_every_number_is_checked():
+def test_check_passes_right_gradients_returns_how_many_and_leaves_the_numbers_unchanged():
     x = Tensor([[1.0, -2.0, 0.0], [4.0, 10.0, 1e-3]])
-    before = [list(row) for row in x.data]
-    assert gradcheck.check(lambda: sum_of_squares(x), {"x": x}) == 6
+    before = [list(row) for row in x.data]  # a copy
+    assert gradcheck.check(lambda: sum_of_squares(x), {"x": x}) == 6  # numbers in x
     assert x.data == before
     value = Value(3.0)
-    assert gradcheck.check(lambda: value * value, {"value": value}) == 1
+    assert gradcheck.check(lambda: value * value, {"value": value}) == 1  # a Value is one number
 
 
 def test_a_gradient_that_is_wrong_by_a_hundred_thousandth_is_noticed():
     x = Tensor([[0.0, 3.0]])
+    # The gradients are 0 and 6. With 2.00002 as factor, the first is still 0, so it is right. The
+    # second is 6.00006, which is too large by a hundred thousandth of 6.
     message = r"gradient of x\[0, 1\]: 6.0000\d*, but by nudging 6$"
     with pytest.raises(AssertionError, match=message):
         gradcheck.check(lambda: sum_of_squares(x, factor=2.00002), {"x": x})
@@ -37,26 +42,29 @@ def test_a_gradient_that_is_wrong_by_a_hundred_thousandth_is_noticed():
 
 def test_a_gradient_of_another_shape_is_noticed():
     x = Tensor([[1.0, 2.0]])
-    x.grad = [[2.0]]
+    x.grad = [[2.0]]  # one number for two
     with pytest.raises(AssertionError, match="the gradient of x has another shape"):
+        # check() would compute another x.grad first, and compare() takes it as it is.
         gradcheck.compare(lambda: sum_of_squares(x).data, "x", x)
 
 
-def test_a_tensor_without_a_gradient_is_named():
+def test_a_tensor_that_the_loss_does_not_use_is_named_even_if_it_has_an_old_gradient():
     x = Tensor([[1.0]])
     forgotten = Tensor([[1.0]])
-    forgotten.grad = [[5.0]]  # is left from something else
+    forgotten.grad = [[5.0]]  # from an earlier loss
     with pytest.raises(AssertionError, match="no gradient has reached forgotten"):
         gradcheck.check(lambda: sum_of_squares(x), {"x": x, "forgotten": forgotten})
 
 
-def test_a_loss_that_is_random_is_named():
-    counter = itertools.count()
+def test_a_loss_that_differs_from_call_to_call_is_noticed():
+    counter = itertools.count()  # the loss is 0.0 in the first call, and 1.0 in the second
     with pytest.raises(AssertionError, match="is 0.0, then 1.0: is it random"):
         gradcheck.check(lambda: Value(float(next(counter))), {})
 
 
+# relu has a kink at 0. gradcheck nudges by 1e-4, then by 1e-5, then by 1e-6, until a slope agrees.
+# From 3e-6, the first two reach the kink. From -3e-5, only the first one does.
 @pytest.mark.parametrize("x", [3e-6, -3e-5])
-def test_a_kink_that_is_near_does_not_matter(x):
+def test_a_right_gradient_passes_if_a_kink_is_near(x):
     value = Value(x)
-    assert gradcheck.check(lambda: value.relu() * 5, {"value": value}) == 1
+    assert gradcheck.check(lambda: value.relu() * 5, {"value": value}) == 1  # number was checked

@@ -1,4 +1,7 @@
-"""handout.py: the lessons' tests notice blanks and mistakes, and a student's folder works."""
+"""handout.py: the lessons' tests notice blanks and mistakes, and a student's folder works.
+
+A blank is a function whose body only raises NotImplementedError, until a student fills it.
+"""
 import ast
 import functools
 import itertools
@@ -18,7 +21,8 @@ EXERCISES = handout.all_exercises()
 SOURCES = {lesson: handout.source_of(lesson) for lesson in handout.LESSONS}
 by_number = pytest.mark.parametrize("exercise", EXERCISES, ids=[e.number for e in EXERCISES])
 
-# What a student may well write, in place of what the lesson has: the tests must not be content.
+# {exercise: (a part of the lesson's answer, what a student may well write in its place)}. At least
+# one test of the exercise must then fail.
 MISTAKES = {
     "1.1": ("/ (2 * h)", "/ h"),
     "1.2": ("d_a = d_product * b + d_total", "d_a = d_product * b"),
@@ -67,12 +71,12 @@ MISTAKES = {
 
 
 def rows_of(mark):
-    """Return a list of (arguments, marks), one for each row of a parametrize mark."""
+    """Return a list of ({name: value}, marks), one for each row of a parametrize mark."""
     names = mark.args[0].split(", ")
     rows = []
     for row in mark.args[1]:
         values = [row]
-        if hasattr(row, "marks"):
+        if hasattr(row, "marks"):  # it was made by pytest.param
             values = row.values
         elif len(names) > 1:
             values = row
@@ -81,7 +85,11 @@ def rows_of(mark):
 
 
 def cases(lesson, number):
-    """Yield a function for each test of an exercise, to be called without arguments."""
+    """Yield a function without arguments for each run of each test that is marked with an exercise.
+
+    A test with parametrize marks has a run for each combination of their rows. It cannot have other
+    arguments, such as monkeypatch.
+    """
     own_tests = runpy.run_path(str(handout.ROOT / "tests" / f"test_{lesson}.py"))
     for name, test in own_tests.items():
         if not name.startswith("test_"):
@@ -99,7 +107,10 @@ def cases(lesson, number):
 
 
 def outcomes(exercise, body, monkeypatch):
-    """Return what each test of an exercise raises, or None, when the lesson has this body."""
+    """Return a list with the exception that each test of an exercise raises, or else None.
+
+    They test the lesson with this body in place of the body of the exercise's function.
+    """
     lines = SOURCES[exercise.lesson].split("\n")
     lines[exercise.first:exercise.last] = body.split("\n")
     module = types.ModuleType(exercise.lesson)
@@ -109,7 +120,7 @@ def outcomes(exercise, body, monkeypatch):
     found = []
     for case in cases(exercise.lesson, exercise.number):
         try:
-            found.append(case())
+            found.append(case())  # a test that passes returns None
         except (Exception, pytest.fail.Exception) as error:
             found.append(error)
     assert found
@@ -117,58 +128,59 @@ def outcomes(exercise, body, monkeypatch):
 
 
 def body_of(exercise):
-    """Return the lesson's own answer."""
+    """Return the lesson's own answer, the lines of the function below its docstring."""
     return "\n".join(SOURCES[exercise.lesson].split("\n")[exercise.first:exercise.last])
 
 
 @by_number
-def test_a_blank_and_a_mistake_are_noticed(exercise, monkeypatch):
-    body = body_of(exercise)
-    assert not any(outcomes(exercise, body, monkeypatch))
-    indent = re.match(" *", body)[0]
+def test_the_tests_of_an_exercise_accept_its_answer_and_notice_a_blank_and_a_mistake(
+        exercise, monkeypatch):
+    answer = body_of(exercise)
+    assert not any(outcomes(exercise, answer, monkeypatch))  # no test raises anything
+    indent = re.match(" *", answer)[0]
     for error in outcomes(exercise, f'{indent}raise NotImplementedError("here")', monkeypatch):
-        assert isinstance(error, NotImplementedError)
+        assert isinstance(error, NotImplementedError)  # so every test calls the function
     right, wrong = MISTAKES[exercise.number]
-    assert body.count(right) == 1
-    assert any(outcomes(exercise, body.replace(right, wrong), monkeypatch))
+    assert answer.count(right) == 1
+    assert any(outcomes(exercise, answer.replace(right, wrong), monkeypatch))  # a test fails
 
 
-def test_exercises_are_numbered_in_order_and_need_only_earlier_ones():
+def test_each_lesson_has_5_exercises_or_more_numbered_in_order_that_need_only_earlier_ones():
     for i, lesson in enumerate(handout.LESSONS, start=1):
         own = [e for e in EXERCISES if e.lesson == lesson]
         numbers = [f"{i}.{k}" for k in range(1, len(own) + 1)]
         assert len(own) >= 5
         assert [e.number for e in own] == numbers
         assert own == sorted(own, key=lambda e: e.first)  # as they stand in the file
-        for k, e in enumerate(own):
+        for k, e in enumerate(own):  # its note is such as "hard; needs 3.7"
             assert set(re.findall(r"\d\.\d+", e.note)) <= set(numbers[:k])
 
 
 @pytest.mark.parametrize("source", [
-    "# exercise 1.1: a\n\ndef f():\n    return 1\n",
-    "# exercise 1.1: a\nx = 2\n",
+    "# exercise 1.1: title\n\ndef f():\n    return 1\n",  # a blank line is between them
+    "# exercise 1.1: title\nx = 2\n",  # there is no function
 ])
-def test_a_mark_that_stands_above_no_function_is_an_error(source):
+def test_an_exercise_comment_that_is_not_directly_above_a_function_is_an_error(source):
     with pytest.raises(ValueError, match="^a.py:1: this exercise is not directly above a function"):
-        handout.exercises_of("a", source)
+        handout.exercises_of("a", source)  # "a" is the name of the lesson
 
 
-def test_what_is_blank_in_one_lesson_is_blank_in_every_lesson():
-    one = [e for e in EXERCISES if e.number == "3.3"]
+def test_the_function_of_an_exercise_is_blank_in_each_lesson_that_has_it():
+    linear = [e for e in EXERCISES if e.number == "3.3"]  # from mlp.py; gpt.py has it, too
     for lesson in ("mlp", "gpt"):
-        text = handout.blank(SOURCES[lesson], one)
+        text = handout.blank(SOURCES[lesson], linear)
         assert text.count('raise NotImplementedError("exercise 3.3: the linear layer') == 1
-    left = {}
+    left = set()  # the code of each function in a handout of all exercises
     for lesson in handout.LESSONS:
         for node in handout.functions_in(handout.blank(SOURCES[lesson], EXERCISES)):
-            left[ast.dump(node)] = node.name
+            left.add(ast.dump(node))
     assert not [e for e in EXERCISES if e.code in left]
 
 
 # --- a handout as a student has it ---
 
 def make(folder, *numbers):
-    """Make a handout whose endless loops are stopped after 3 seconds."""
+    """Make a handout whose endless loops are stopped after 3 seconds, so that we wait less."""
     handout.main([str(folder), *numbers])
     conftest = folder / "tests" / "conftest.py"
     text = conftest.read_text("utf-8").replace("SECONDS = 10", "SECONDS = 3")
@@ -176,7 +188,7 @@ def make(folder, *numbers):
 
 
 def fill(path, number, body=None):
-    """Put a body, or else the lesson's own, into the place of a blank."""
+    """Put a body, or else the lesson's answer, into the place of the blank of an exercise."""
     if body is None:
         body, = [body_of(e) for e in EXERCISES if e.number == number]
     text = path.read_text("utf-8")
@@ -185,60 +197,59 @@ def fill(path, number, body=None):
 
 
 def score(folder, **variables):
-    """Run pytest in a handout, and return the lines of mistakes and {number: state}.
+    """Run pytest in a handout. Return its lines about mistakes, and {number: state}.
 
-    The exit status must be 0 if all exercises are done, and only then.
+    The state of an exercise is "done", "not yet", or "not yet: needs ...". The exit status must be
+    0 if all exercises are done, and only then. variables are added to the environment.
     """
-    environment = {**os.environ, **variables}
-    for name in os.environ:
-        if name.startswith("PYTEST"):
-            del environment[name]
-    done = subprocess.run(
+    # PYTEST_ADDOPTS, for one, would change what pytest prints
+    others = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    process = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"],
         cwd=folder,
-        env=environment,
+        env=others | variables,
         capture_output=True,
-        text=True,
         encoding="utf-8",
         timeout=100,
     )
-    found = dict(re.findall(r"^(\d\.\d+) .*? (done|not yet.*)$", done.stdout, re.M))
-    assert (done.returncode == 0) == (set(found.values()) == {"done"})
-    lines = done.stdout.split("\n")
-    mistakes = [line for line in lines if re.match("test_", line)]
-    n_other_lines = len(lines) - len(mistakes) - len(found)
-    assert n_other_lines < 8, done.stdout  # the progress, and how many failed
+    found = dict(re.findall(r"^(\d\.\d+) .*? (done|not yet.*)$", process.stdout, re.M))
+    assert (process.returncode == 0) == (set(found.values()) == {"done"})
+    # a line about a mistake is "test_...: what is wrong"
+    mistakes = re.findall("^test_.*", process.stdout, re.M)
+    n_other_lines = process.stdout.count("\n") - len(mistakes) - len(found)
+    # the dots of the progress, a blank line and how many tests failed, but no long reports
+    assert n_other_lines < 7, process.stdout
     return mistakes, found
 
 
-def test_each_mistake_gets_one_line(tmp_path):
-    folder = tmp_path / "new" / "homework"
-    make(folder, "5.1", "5.2", "5.7")
-    lesson = folder / "gpt.py"
+def test_a_handout_gives_a_line_to_each_test_that_fails_and_a_state_to_each_exercise(tmp_path):
+    folder = tmp_path / "new" / "homework"  # neither folder is there yet
     not_yet = dict.fromkeys(["5.1", "5.2", "5.7"], "not yet")
+    make(folder, *not_yet)
+    lesson = folder / "gpt.py"
     assert score(folder) == ([], not_yet)
-    fill(lesson, "5.1", "    return x")
-    fill(lesson, "5.2")
-    fill(lesson, "5.7", "    while True:\n        pass")
+    fill(lesson, "5.1", "    return x")  # wrong
+    fill(lesson, "5.2")  # right
+    fill(lesson, "5.7", "    while True:\n        pass")  # wrong, too
     mistakes, found = score(folder, CI="true")  # with CI set, pytest itself prints long diffs
     assert found == not_yet | {"5.2": "done"}
     names = [line.split(":")[0] for line in mistakes]
-    assert len(names) == len(set(names))
+    assert len(names) == len(set(names))  # no test has two lines
     endless = "test_adamw_step_is_pytorchs: not finished after 3 seconds: an endless loop?"
     assert endless in mistakes
-    lesson.write_text(SOURCES["gpt"], "utf-8")
+    lesson.write_text(SOURCES["gpt"], "utf-8")  # all answers
     assert score(folder) == ([], dict.fromkeys(not_yet, "done"))
 
 
-def test_a_lesson_that_cannot_be_imported_gets_one_line_and_leaves_the_others_alone(tmp_path):
+def test_a_lesson_that_cannot_be_imported_gets_one_line_and_the_others_are_still_tested(tmp_path):
     folder = tmp_path / "homework"
-    make(folder)
-    shutil.copy(handout.ROOT / "gpt.py", folder)
+    make(folder)  # all exercises of all lessons
+    shutil.copy(handout.ROOT / "gpt.py", folder)  # with all its answers
     (folder / "bpe.py").write_text("def f(:\n", "utf-8")
     (folder / "mlp.py").write_text("while True:\n    pass\n", "utf-8")
     (folder / "micrograd.py").write_text("raise SystemExit\n", "utf-8")
     mistakes, found = score(folder)
-    assert len(mistakes) == 3
+    assert len(mistakes) == 3  # bpe, mlp and micrograd; a blank, as in bigram, is no mistake
     assert "test_micrograd.py: the lesson ends while it is imported" in mistakes
     assert "test_mlp.py: not finished after 3 seconds: an endless loop?" in mistakes
     assert any([line.startswith("test_bpe.py: SyntaxError: ") for line in mistakes])
@@ -247,27 +258,30 @@ def test_a_lesson_that_cannot_be_imported_gets_one_line_and_leaves_the_others_al
     assert done == {e.number for e in EXERCISES if e.lesson == "gpt"}
 
 
-def test_an_exercise_that_meets_the_blank_of_another_says_so(tmp_path):
+def test_an_exercise_that_meets_the_blank_of_another_says_which_one_it_needs(tmp_path):
     folder = tmp_path / "homework"
-    make(folder, "3.3", "5.6")
+    make(folder, "3.3", "5.6")  # 3.3 is linear(), in mlp.py and gpt.py; 5.6, in gpt.py, calls it
     fill(folder / "mlp.py", "3.3")
-    fill(folder / "gpt.py", "5.6")
+    fill(folder / "gpt.py", "5.6")  # so in gpt.py 3.3 is still blank
     assert score(folder) == ([], {"3.3": "done", "5.6": "not yet: needs 3.3 in the same file"})
 
 
-def test_what_is_refused(tmp_path, capsys):
-    (tmp_path / "there").write_text("x", "utf-8")
+def test_a_full_folder_a_file_an_unknown_exercise_and_no_folder_are_refused(tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("x", "utf-8")  # so tmp_path is not empty
     new = str(tmp_path / "new")
-    for args in ([str(tmp_path)], [str(tmp_path / "there")], [new, "9.9"], []):
+    for args in ([str(tmp_path)], [str(file)], [new, "9.9"], []):
         with pytest.raises(SystemExit) as stopped:
             handout.main(args)
         assert stopped.value.code == 2
         assert "handout.py: error: " in capsys.readouterr().err
 
 
-def test_the_list_can_be_cut_short():
-    script = str(handout.ROOT / "tests" / "handout.py")
-    command = f'"{sys.executable}" "{script}" --list | head -1'
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, encoding="utf-8")
-    assert done.stdout.startswith("1.1  a derivative by nudging ")
-    assert done.stderr == ""
+@pytest.mark.parametrize("reader, output", [
+    ("head -1", "1.1  a derivative by nudging "),
+    ("true", "")])  # reads nothing, so that there is nobody left to write to
+def test_the_list_is_written_without_an_error_for_a_reader_that_ends_early(reader, output):
+    command = f'"{sys.executable}" "{handout.__file__}" --list | {reader}'
+    process = subprocess.run(command, shell=True, capture_output=True, encoding="utf-8")
+    assert process.stdout.startswith(output)
+    assert process.stderr == ""

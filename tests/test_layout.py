@@ -8,49 +8,56 @@ import pytest
 
 from handout import LESSONS, ROOT, source_of
 
+# modules that can run code from a file, or reach the network
 UNSAFE = {"pickle", "marshal", "shelve", "ctypes", "socket", "urllib", "http"}
 every_lesson = pytest.mark.parametrize("lesson", LESSONS)
 
 
-def test_nothing_else_is_at_the_top():
+def test_at_the_top_are_only_the_readme_the_names_the_tests_and_the_lessons():
     if not (ROOT / ".git").exists():
-        pytest.skip("git knows what belongs to the project")
+        pytest.skip("only git knows which files belong to the project")
     command = ["git", "-C", ROOT, "ls-files"]
-    listed = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    listed = subprocess.check_output(command).decode()
     top = {path.split("/")[0] for path in listed.split()}
-    top = {name for name in top if not name.startswith(".")}
+    top = {name for name in top if not name.startswith(".")}  # .gitignore and .ci do not count
     assert top == {"README.md", "names.txt", "tests", *[f"{lesson}.py" for lesson in LESSONS]}
 
 
 @every_lesson
-def test_a_lesson_imports_only_the_standard_library_and_runs_no_text(lesson):
+def test_a_lesson_imports_only_safe_standard_modules_and_calls_no_eval_exec_or_compile(lesson):
     for node in ast.walk(ast.parse(source_of(lesson))):
-        modules = []
+        modules = []  # that this line imports
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             modules = [node.module]
         for module in modules:
-            assert module.split(".")[0] in sys.stdlib_module_names - UNSAFE - set(LESSONS)
+            # another lesson is no standard module, so it is refused as well
+            assert module.split(".")[0] in sys.stdlib_module_names - UNSAFE
         if isinstance(node, ast.Call):
             assert ast.unparse(node.func) not in ("eval", "exec", "compile")
 
 
+# A section begins with a line such as "# %% 2. The chain rule".
 @every_lesson
-def test_a_lesson_has_a_docstring_numbered_sections_and_short_lines(lesson):
+def test_a_lesson_has_a_docstring_and_more_than_3_sections_numbered_from_1(lesson):
     text = source_of(lesson)
     assert ast.get_docstring(ast.parse(text))
-    heads = re.findall(r"^# %% (\d+)\. ", text, re.M)
-    assert heads == [str(i) for i in range(1, len(heads) + 1)]
-    assert len(re.findall("^# %%", text, re.M)) == len(heads) > 3
-    for number, line in enumerate(text.split("\n"), 1):
+    numbers = re.findall(r"^# %% (\d+)\. ", text, re.M)
+    assert numbers == [str(i) for i in range(1, len(numbers) + 1)]
+    assert len(re.findall("^# %%", text, re.M)) == len(numbers) > 3  # no section has no number
+
+
+@every_lesson
+def test_the_lines_of_a_lesson_have_at_most_88_columns_and_do_not_end_in_blanks(lesson):
+    for number, line in enumerate(source_of(lesson).split("\n"), 1):
         assert len(line) <= 88, f"{lesson}:{number} has {len(line)} columns"
         assert line == line.rstrip(), f"{lesson}:{number} ends in blanks"
 
 
 @every_lesson
-def test_every_function_and_class_has_a_docstring(lesson):
-    found = []
+def test_every_function_class_and_method_has_a_docstring_unless_its_name_begins_with_(lesson):
+    found = []  # what stands at the top level of the file, or of a class
     for node in ast.parse(source_of(lesson)).body:
         found.append(node)
         if isinstance(node, ast.ClassDef):
@@ -61,15 +68,15 @@ def test_every_function_and_class_has_a_docstring(lesson):
 
 
 @every_lesson
-def test_every_cell_above_the_last_runs_in_order(lesson):
-    *cells, last = re.split(r"(?m)^(?=# %% )", source_of(lesson))
+def test_the_sections_of_a_lesson_run_one_after_another_except_for_the_last_with_main(lesson):
+    *sections, last = re.split(r"(?m)^(?=# %% )", source_of(lesson))
     assert "def main(" in last
-    names = {"__name__": "cells"}
-    for cell in cells:
-        exec(compile(cell, lesson, "exec"), names)
+    names = {"__name__": lesson}  # and all that the sections define
+    for section in sections:
+        exec(compile(section, lesson, "exec"), names)  # fails if it needs what comes later
 
 
-def test_names_are_many_distinct_sorted_and_plain():
+def test_names_txt_has_at_least_8000_names_of_2_to_15_letters_sorted_and_each_once():
     names = (ROOT / "names.txt").read_text("utf-8").splitlines()
     assert len(names) >= 8000
     assert names == sorted(set(names))

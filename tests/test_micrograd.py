@@ -21,6 +21,7 @@ exercise = pytest.mark.exercise
 def test_nudging_finds_the_derivative_for_each_input():
     def f(a, b, c):
         return a * b + c
+    # the derivatives for a, b and c are b, a and 1
     assert micrograd.nudge(f, 2.0, -3.0, 10.0) == pytest.approx([-3, 2, 1])
 
 
@@ -28,45 +29,55 @@ def test_nudging_finds_the_derivative_for_each_input():
 def test_nudging_goes_up_and_down():
     def cube(x):
         return x ** 3
-    # upwards only, it would be 27 + 9h + h^2 = 31.75
+    # up and down: (3.5^3 - 2.5^3) / (3.5 - 2.5) = 42.875 - 15.625 = 27.25
+    # up only, it would be (3.5^3 - 3^3) / (3.5 - 3) = 31.75
     assert micrograd.nudge(cube, 3.0, h=0.5) == pytest.approx([27.25])
 
 
+# The square of total = ab + a has the slopes 2 * total * (b + 1) for a, and 2 * total * a for b.
 @exercise("1.2")
 @pytest.mark.parametrize("a, b, square, slopes", [
-    (2.0, -3.0, 16.0, [16.0, -16.0]),
-    (1.5, 0.5, 5.0625, [6.75, 6.75]),
-    (0.0, 4.0, 0.0, [0.0, 0.0]),
+    (2.0, -3.0, 16.0, [16.0, -16.0]),  # total = -4
+    (1.5, 0.5, 5.0625, [6.75, 6.75]),  # total = 2.25
+    (0.0, 4.0, 0.0, [0.0, 0.0]),  # total = 0
 ])
-def test_the_chain_rule_by_hand(a, b, square, slopes):
+def test_square_by_hand_gives_the_square_and_its_two_derivatives(a, b, square, slopes):
     found, found_slopes = micrograd.square_by_hand(a, b)
     assert found == pytest.approx(square)
     assert found_slopes == pytest.approx(slopes)
 
 
-@pytest.mark.parametrize("std", [0.1, 1.0, 3.0])
-def test_every_derivative_of_the_layer_by_hand(std):
+@pytest.mark.parametrize("std", [0.1, 1.0, 3.0])  # small, medium and large parameters
+def test_every_derivative_in_layer_by_hand_is_the_one_that_nudging_gives(std):
     rng = random.Random(2)
+    # gradcheck nudges each number in .data, and compares the slope of the loss with .grad
     weights = SimpleNamespace(data=random_data(rng, (2, 2), std))
     biases = SimpleNamespace(data=random_data(rng, (2,), std))
 
     def loss():
         return micrograd.layer_by_hand(weights.data, biases.data)[0]
     _, weights.grad, biases.grad = micrograd.layer_by_hand(weights.data, biases.data)
-    assert gradcheck.compare(loss, "weights", weights) == 4
-    assert gradcheck.compare(loss, "biases", biases) == 2
+    assert gradcheck.compare(loss, "weights", weights) == 4  # it has compared all 4
+    assert gradcheck.compare(loss, "biases", biases) == 2  # both of them
 
 
-def test_the_loss_of_the_layer_is_a_mean_of_squares():
-    # all outputs are 0.5, so all errors are 0.5 or -0.5
+def test_the_loss_of_a_layer_of_zeros_and_its_derivatives_by_hand():
     loss, d_weights, d_biases = micrograd.layer_by_hand([[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0])
+    # All outputs are sigmoid(0) = 0.5. So an error is 0.5, or -0.5 where the target is 1.
     assert loss == 0.25
-    assert d_weights == [[0, 0], [-1 / 16, -1 / 16]]
+    # The derivative of a bias is a sum over the four examples of 2 * error / 8 * 0.5 * (1 - 0.5),
+    # which is 1/32 or -1/32.
+    # For AND, the targets are 0 0 0 1, which gives three times 1/32, and once -1/32.
+    # For OR, they are 0 1 1 1, which gives once 1/32, and three times -1/32.
     assert d_biases == [1 / 16, -1 / 16]
+    # That of a weight is the same sum over only the two examples in which its input is 1.
+    # For AND, one of these has the target 0, and the other has 1. For OR, both have 1.
+    assert d_weights == [[0, 0], [-1 / 16, -1 / 16]]
 
 
 # --- every operation ---
 
+# a name for pytest's report, the operation, and numbers for a and b
 OPERATIONS = [
     ("a + b", lambda a, b: a + b, [1.5, -2.0]),
     ("a - b", lambda a, b: a - b, [1.5, -2.0]),
@@ -81,55 +92,61 @@ OPERATIONS = [
     ("a ** -2", lambda a: a ** -2, [-1.5]),
     ("a ** 0.5", lambda a: a ** 0.5, [4.0]),
 ]
+# a method of Value, the same function of plain numbers, and a number
 FUNCTIONS = [
     (Value.exp, math.exp, -3.0),
     (Value.log, math.log, 0.2),
     (Value.tanh, math.tanh, 2.0),
-    (Value.relu, lambda x: x, 1.5),
-    (Value.relu, lambda x: 0, -0.3),
+    (Value.relu, lambda x: x, 1.5),  # a positive number stays as it is
+    (Value.relu, lambda x: 0, -0.3),  # a negative one becomes 0
 ]
 
 
 @pytest.mark.parametrize("name, f, numbers", OPERATIONS)
-def test_an_operation_computes_like_numbers_and_has_the_right_gradient(name, f, numbers):
+def test_an_operation_gives_what_plain_numbers_give_and_the_right_gradient(name, f, numbers):
     values = [Value(number) for number in numbers]
     out = f(*values)
     assert out.data == pytest.approx(f(*numbers))
+    # 3 times, so that the grad of f's result is 3: with 1, a missing factor would not show
     gradcheck.check(lambda: 3 * f(*values), dict(zip("ab", values)))
 
 
 @pytest.mark.parametrize("method, f, number", FUNCTIONS)
-def test_a_function_computes_like_math_and_has_the_right_gradient(method, f, number):
+def test_a_function_gives_the_right_number_and_the_right_gradient(method, f, number):
     value = Value(number)
     assert method(value).data == pytest.approx(f(number))
+    # 3 times, so that the grad of f's result is 3: with 1, a missing factor would not show
     gradcheck.check(lambda: 3 * method(value), {"x": value})
 
 
-def test_where_a_derivative_needs_care():
+def test_at_zero_the_derivatives_of_x_to_the_power_of_0_and_of_relu_are_0():
     zero = Value(0.0)
-    (zero ** 0).backward()
+    (zero ** 0).backward()  # the rule k * x^(k - 1) would divide by zero here
     zero.relu().backward()
     assert zero.grad == 0.0
+
+
+def test_relu_of_nan_is_nan():
     assert math.isnan(Value(math.nan).relu().data)
 
 
 @pytest.mark.parametrize("f, error", [
     (lambda: Value(0.0).log(), ValueError),
     (lambda: Value(-2.0) ** 0.5, ValueError),
-    (lambda: Value(2.0) ** Value(3.0), TypeError),
+    (lambda: Value(2.0) ** Value(3.0), TypeError),  # an exponent must be a plain number
     (lambda: Value(1.0) / 0, ZeroDivisionError),
-    (lambda: MLP(2, [1])([1.0]), ValueError),
-    (lambda: Value(1.0, [Value(1.0)], []).backward(), ValueError),
+    (lambda: MLP(2, [1])([1.0]), ValueError),  # one number for two inputs
+    (lambda: Value(1.0, [Value(1.0)], []).backward(), ValueError),  # a parent, but no local_grad
 ])
-def test_what_cannot_be_computed_is_refused(f, error):
+def test_what_cannot_be_computed_raises_an_error(f, error):
     with pytest.raises(error):
         f()
 
 
 # --- backward ---
 
-def diamond():
-    """Return a, b, c and d of section 5, in which b is used for both c and d."""
+def example_of_section_5():
+    """Return the Values a, b, c and d of section 5: b is used both for c and for d."""
     a = Value(3.0)
     b = 2 * a
     c = b + 1
@@ -139,20 +156,21 @@ def diamond():
 
 @exercise("1.3")
 def test_backward_sends_a_grad_only_when_it_is_complete():
-    a, b, c, d = diamond()
+    a, b, c, d = example_of_section_5()
     d.backward()
+    # as in the first table of section 5; if b sends before c, a gets 14
     assert (a.grad, b.grad, c.grad, d.grad) == (26, 13, 6, 1)
-    a, b, c, _ = diamond()
-    (c * b).backward()  # it does not matter which factor comes first
+    a, b, c, _ = example_of_section_5()
+    (c * b).backward()  # d again, but now c is the first factor
     assert a.grad == 26
 
 
 @exercise("1.3")
-def test_backward_adds_to_what_a_leaf_has():
+def test_backward_adds_to_the_grad_that_a_leaf_has():
     a = Value(3.0)
     (2 * a).backward()
     (5 * a).backward()
-    assert a.grad == 7
+    assert a.grad == 7  # 2 + 5
 
 
 @exercise("1.3")
@@ -160,36 +178,38 @@ def test_backward_visits_each_value_once():
     x = Value(1.0)
     y = x
     for _ in range(200):
-        y = y + y  # 2^200 paths
-    y.backward()
+        y = y + y  # each time, twice as many paths lead from x to y
+    y.backward()  # along each path by itself, it would never end
     assert x.grad == 2.0 ** 200
 
 
 @exercise("1.3")
-def test_a_second_backward_doubles_the_leaves_and_nothing_else():
-    a, b, c, d = diamond()
+def test_a_second_backward_adds_to_the_grads_of_leaves_and_replaces_all_others():
+    a, b, c, d = example_of_section_5()
     d.backward()
     d.backward()
+    # after one call they are 26, 13, 6 and 1, and only a is a leaf
     assert (a.grad, b.grad, c.grad, d.grad) == (52, 13, 6, 1)
-    a.backward()
+    a.backward()  # the result itself is a leaf: 1 is added
     assert a.grad == 53
 
 
-def test_a_chain_of_100_000_operations():
+def test_backward_goes_through_a_chain_of_100_000_operations():
     x = Value(1.0)
     y = x
     for _ in range(100_000):
         y = y + x
-    y.backward()
+    y.backward()  # if it called itself for each parent, Python would raise RecursionError
+    # y is x once, and then x added 100,000 times
     assert y.data == 100_001.0
     assert x.grad == 100_001.0
-    del y  # Python must not recurse here either
+    del y  # to free the chain must not crash Python either
 
 
 # --- division, tanh, weighted sum ---
 
-def slopes_of(out):
-    """Return {parent: its local gradient} for the result of an operation."""
+def local_grads_of(out):
+    """Return a dict {parent: local gradient} of out, the result of an operation."""
     return dict(zip(out.parents, out.local_grads, strict=True))
 
 
@@ -200,29 +220,29 @@ def test_division_and_its_derivatives(x, y):
     b = Value(y)
     out = a / b
     assert out.data == pytest.approx(x / y)
-    slopes = slopes_of(out)
-    assert slopes[a] == pytest.approx(1 / y)
-    assert slopes[b] == pytest.approx(-x / y ** 2)
+    local_grads = local_grads_of(out)
+    assert local_grads[a] == pytest.approx(1 / y)
+    assert local_grads[b] == pytest.approx(-x / y ** 2)
 
 
 @exercise("1.4")
-def test_division_by_and_of_a_plain_number():
+def test_a_value_divided_by_a_plain_number_and_a_plain_number_by_a_value():
     a = Value(3.0)
     half = a / 2
     assert half.data == 1.5
-    assert slopes_of(half)[a] == 0.5
+    assert local_grads_of(half)[a] == 0.5  # (a / 2)' = 1 / 2
     inverse = 6 / a
     assert inverse.data == 2.0
-    assert slopes_of(inverse)[a] == pytest.approx(-6 / 9)
+    assert local_grads_of(inverse)[a] == pytest.approx(-6 / 9)  # (6 / a)' = -6 / a^2
 
 
 @exercise("1.5")
-@pytest.mark.parametrize("x", [0.5, -2.0, 0.0, 1000.0])
+@pytest.mark.parametrize("x", [0.5, -2.0, 0.0, 1000.0])  # e^1000 is too large for a float
 def test_tanh_and_its_derivative(x):
     value = Value(x)
     out = value.tanh()
     assert out.data == pytest.approx(math.tanh(x))
-    assert slopes_of(out) == {value: pytest.approx(1 - math.tanh(x) ** 2)}
+    assert local_grads_of(out) == {value: pytest.approx(1 - math.tanh(x) ** 2)}
 
 
 @exercise("1.6")
@@ -231,14 +251,16 @@ def test_a_weighted_sum_is_one_operation():
     inputs = [Value(3.0), Value(1.5)]
     bias = Value(0.25)
     out = micrograd.weighted_sum(weights, inputs, bias)
-    assert out.data == -1.25
-    slopes = slopes_of(out)
-    assert [slopes[x] for x in [*weights, *inputs, bias]] == [3.0, 1.5, 0.5, -2.0, 1.0]
+    assert out.data == -1.25  # 0.5 * 3 - 2 * 1.5 + 0.25
+    # All five are parents of the sum itself. A weight gets the input, an input the weight.
+    local_grads = local_grads_of(out)
+    assert [local_grads[x] for x in [*weights, *inputs, bias]] == [3.0, 1.5, 0.5, -2.0, 1.0]
 
 
-def test_the_gradient_of_a_weighted_sum_whose_values_are_shared():
+def test_the_gradient_of_a_weighted_sum_in_which_a_value_comes_several_times():
     a = Value(1.0)
     b = Value(-2.0)
+    # a * a + b * a + a * b + b; 3 times, so that its grad is 3
     gradcheck.check(lambda: 3 * micrograd.weighted_sum([a, b, a], [a, a, b], b), {"a": a, "b": b})
 
 
@@ -250,45 +272,51 @@ def test_a_weighted_sum_of_lists_of_different_lengths_is_refused():
 # --- neuron, layer, network ---
 
 def set_parameters(thing, numbers):
-    """Give the parameters of a neuron, a layer or a network these numbers."""
+    """Give the parameters of a neuron or a network these numbers."""
     for p, number in zip(thing.parameters(), numbers, strict=True):
         p.data = number
 
 
 @pytest.mark.parametrize("has_relu, expected", [(True, 0.0), (False, -4.5)])
-def test_a_neuron_with_and_without_relu(has_relu, expected):
+def test_a_new_neuron_has_bias_0_and_a_neuron_applies_relu_only_if_it_has_one(has_relu, expected):
     neuron = Neuron(2, has_relu, random)
     assert neuron.bias.data == 0.0
-    set_parameters(neuron, [0.5, -3.0, 1.0])
+    set_parameters(neuron, [0.5, -3.0, 1.0])  # two weights and the bias
+    # 0.5 * 1 - 3 * 2 + 1 = -4.5, and relu makes 0 of it
     assert neuron([Value(1.0), Value(2.0)]).data == expected
 
 
-def test_parameters_are_the_values_themselves():
+def test_parameters_returns_the_values_of_all_neurons_in_order_and_no_copies():
     model = MLP(2, [3, 1])
     neuron = model.layers[0].neurons[1]
+    # Each of the 3 hidden neurons has 2 weights and a bias, so the second one has places 3 to 5.
+    # A Value is equal only to itself, not to a copy.
     assert model.parameters()[3:6] == [*neuron.weights, neuron.bias]
-    assert len(model.parameters()) == 3 * 3 + 4
+    assert len(model.parameters()) == 3 * 3 + 4  # the last neuron has 3 weights and a bias
 
 
 def test_two_hidden_neurons_compute_xor():
     model = MLP(2, [2, 1])
-    hidden = [1.0, 1.0, 0.0, 1.0, 1.0, -1.0]  # relu(x1 + x2) and relu(x1 + x2 - 1)
-    set_parameters(model, [*hidden, 1.0, -2.0, 0.0])
+    # two weights and a bias each: h1 = relu(x1 + x2) and h2 = relu(x1 + x2 - 1)
+    hidden = [1.0, 1.0, 0.0, 1.0, 1.0, -1.0]
+    set_parameters(model, [*hidden, 1.0, -2.0, 0.0])  # the output is h1 - 2 * h2 + 0
     for x, xor in (([0, 0], 0), ([0, 1], 1), ([1, 0], 1), ([1, 1], 0)):
-        assert model(x)[0].data == xor
+        assert model(x)[0].data == xor  # [0]: the only output
 
 
-def test_all_layers_but_the_last_have_relu():
+def test_all_layers_but_the_last_have_relu_and_each_has_its_number_of_neurons():
     layers = MLP(1, [2, 3, 1]).layers
+    # [0]: the first neuron of each layer
     assert [layer.neurons[0].has_relu for layer in layers] == [True, True, False]
     assert [len(layer.neurons) for layer in layers] == [2, 3, 1]
 
 
-def test_the_first_weights_keep_the_mean_square_from_layer_to_layer():
+def test_the_first_weights_of_a_layer_have_mean_0_and_variance_2_over_nin():
     nin = 50
-    numbers = []
+    numbers = []  # 200 neurons with 50 weights each: 10,000 random numbers
     for neuron in Layer(nin, 200, True, random.Random(1)).neurons:
         numbers += [w.data for w in neuron.weights]
+    # with so many, mean and variance are close to what they should be, but not exact
     assert statistics.mean(numbers) == pytest.approx(0, abs=0.01)
     assert statistics.pvariance(numbers) == pytest.approx(2 / nin, rel=0.05)
 
@@ -298,55 +326,59 @@ def test_the_first_weights_keep_the_mean_square_from_layer_to_layer():
 def test_without_noise_the_points_are_on_two_half_circles():
     points = micrograd.two_moons(100, random.Random(3), noise=0.0)
     assert [label for _, label in points] == [1, -1] * 50
-    upper = [x for x, label in points if label == 1]
-    lower = [x for x, label in points if label == -1]
-    for x, y in upper:
+    upper = [point for point, label in points if label == 1]
+    lower = [point for point, label in points if label == -1]
+    for x, y in upper:  # the upper half of a circle around (0, 0)
         assert math.hypot(x, y) == pytest.approx(1)
         assert y >= 0
-    for x, y in lower:
+    for x, y in lower:  # the lower half of a circle around (1, 0.5)
         assert math.hypot(x - 1, y - 0.5) == pytest.approx(1)
         assert y <= 0.5
+    # Some points are near the ends, x = -1 and x = 2. min and max compare x first, and [0] is x.
     assert min(upper)[0] < -0.9
     assert max(lower)[0] > 1.9
 
 
 def score_is_x(point):
-    """A model whose score for a point is its first coordinate."""
+    """A model whose score for a point is the only coordinate of this point, x."""
     return [Value(point[0])]
 
 
-def test_the_max_margin_loss_charges_what_is_missing_to_a_margin_of_1():
-    points = [((3.0, 9.0), 1), ((0.2, 9.0), 1), ((0.5, 9.0), -1)]  # the table of section 7
+def test_the_loss_and_the_number_of_right_answers_in_the_table_of_section_7():
+    points = [((3.0,), 1), ((0.2,), 1), ((0.5,), -1)]  # the scores and labels in the table
     assert micrograd.loss_of(score_is_x, points).data == pytest.approx((0.0 + 0.8 + 1.5) / 3)
-    no_answer = [((0.0, 9.0), 1), ((0.0, 9.0), -1)]
+    # The first two are right, the third is wrong. A score of 0 is never right.
+    no_answer = [((0.0,), 1), ((0.0,), -1)]
     assert micrograd.count_right(score_is_x, points + no_answer) == 2
 
 
-def test_gradient_of_every_parameter_of_the_loss():
+def test_the_loss_on_the_moons_has_the_right_gradient_for_every_parameter_of_a_network():
     rng = random.Random(5)
     model = MLP(2, [3, 3, 1], rng)
     points = micrograd.two_moons(6, rng)
     params = {}
     for i, p in enumerate(model.parameters()):
-        p.data += rng.gauss(0, 0.1)
+        p.data += rng.gauss(0, 0.1)  # so that no bias is 0
         params[f"parameter {i}"] = p
+    # check() returns how many were compared: 3 * (2 + 1), 3 * (3 + 1) and 1 * (3 + 1) by layers
     assert gradcheck.check(lambda: micrograd.loss_of(model, points), params) == 9 + 12 + 4
 
 
-def test_training_is_gradient_descent_with_a_falling_learning_rate():
+def test_two_steps_of_gradient_descent_with_a_falling_learning_rate_by_hand():
     model = MLP(1, [1])
     weight, bias = model.parameters()
-    weight.data = 0.5
-    weight.grad = 99.0  # is left from something else
+    weight.data = 0.4
+    weight.grad = 99.0  # is left from something else, and must not count
     points = [((1.0,), 1), ((2.0,), -1)]
-    losses = micrograd.train(model, points, steps=2, lr=0.1, l2=0.1)
-    # The margins are w and -2w, both less than 1. So the loss is
-    # ((1 - w) + (1 + 2w)) / 2 + 0.1 * w^2 = 1 + 0.5 * w + 0.1 * w^2,
-    # the derivative is 0.5 + 0.2 * w, and that of the bias is 0.
-    second = 0.5 - 0.1 * (0.5 + 0.2 * 0.5)
-    third = second - 0.05 * (0.5 + 0.2 * second)
-    first_loss = 1 + 0.5 * 0.5 + 0.1 * 0.5 ** 2
-    second_loss = 1 + 0.5 * second + 0.1 * second ** 2
+    losses = micrograd.train(model, points, steps=2, lr=0.1, l2=0.3)
+    # With the weight w and the bias b, the margins are w + b and -2w - b, both less than 1.
+    # So the loss is ((1 - w - b) + (1 + 2w + b)) / 2, where b cancels, + 0.3 * (w^2 + b^2).
+    # As b begins at 0 and its derivative is 0, it stays 0, and the loss is 1 + 0.5w + 0.3w^2.
+    # The derivative for w is 0.5 + 0.6w. The learning rate is 0.1 in step 1, and 0.05 in step 2.
+    second = 0.4 - 0.1 * (0.5 + 0.6 * 0.4)  # w after step 1
+    third = second - 0.05 * (0.5 + 0.6 * second)  # w after step 2
+    first_loss = 1 + 0.5 * 0.4 + 0.3 * 0.4 ** 2
+    second_loss = 1 + 0.5 * second + 0.3 * second ** 2
     assert losses == pytest.approx([first_loss, second_loss])
     assert weight.data == pytest.approx(third)
     assert bias.data == 0
@@ -355,29 +387,35 @@ def test_training_is_gradient_descent_with_a_falling_learning_rate():
 def test_the_map_shows_the_scores_and_the_points(capsys):
     def score_is_the_smaller_one(point):
         return [Value(min(point))]
+    # one in the upper left corner, one in the lower right corner, and two outside of the map
     points = [((-1.4, 1.4), 1), ((2.4, -0.9), -1), ((9.0, 0.0), 1), ((-9.0, 0.0), 1)]
     micrograd.draw_map(score_is_the_smaller_one, points, width=4, height=2)
-    # the middles of the cells are at x = -1, 0, 1, 2 and at y = -0.375, 0.875
+    # The middles of the cells are at x = -1, 0, 1 and 2, and at y = 0.875 (the first row) and
+    # -0.375. So the score is above 0, which is ░, only in the last two cells of the first row.
     assert capsys.readouterr().out == "● ░░\n   o\n"
 
 
 # --- the script ---
 
-def test_doctests():
+def test_the_examples_in_the_docstrings_are_true():
     assert doctest.testmod(micrograd).failed == 0
 
 
-def test_the_script_as_run(capsys):
+def test_a_short_run_prints_the_results_of_sections_3_and_4_and_trains_on_the_moons(capsys):
     micrograd.main(["--steps", "20", "--n-hidden", "8"])
     out = capsys.readouterr().out
+    # a line from the docstring of show_two_neurons(), and one from that of show_neuron()
     assert "\ninputs (0, 1)  AND 0.034  OR 0.979\n" in out
     assert "\n        b             data  6.8814  grad  0.5000\n" in out
+    # 8 hidden neurons with 2 inputs, 8 with 8, and one with 8: 8 * 3 + 8 * 9 + 9 parameters
     assert "\ntwo moons, 105 parameters\nstep    0  loss " in out
+    # What such a run printed when this test was written: it must not change.
     assert "\ntrain loss 0.4264, 77 of 100 right\n" in out
     assert "\ndev loss 0.4941, 71 of 100 right\n" in out
-    assert "●" in out
+    assert "●" in out  # the map
 
 
-def test_a_learning_rate_that_is_too_large_is_an_error_of_the_user():
+def test_a_learning_rate_that_is_too_large_is_an_input_error():
+    # after the first step the parameters are so large that the scores are not finite any more
     with pytest.raises(micrograd.InputError, match="--lr is too large"):
         micrograd.main(["--steps", "9", "--lr", "1e300"])

@@ -6,20 +6,28 @@ import time
 
 import pytest
 
-from gpt import encode
-from helpers import start
+from helpers import numbers_in, start
 
-# how the line begins after which a training has begun, and what it takes to get there soon
-BEGUN = {"mlp": ("step",),
-         "wavenet": ("step", "--eval-docs", "300"), "gpt": ("step", "--eval-docs", "300")}
-# lessons of a few seconds, which Ctrl-C ends, and how the line before their training begins
+# {lesson that prints a line "step ..." after its first step: options for a short evaluation}
+STEPPING = {"mlp": (), "wavenet": ("--eval-docs", "300"), "gpt": ("--eval-docs", "300")}
+# {lesson that trains for a few seconds only: how the line begins that comes before its training}
 SHORT = {"micrograd": "two moons", "bigram": "the same as a network"}
+needs_signals = pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")
+
+# --- what cannot be used ---
+
+# \xff occurs in no UTF-8; "two" has two documents and a blank line, and a lesson needs 10
+FILES = {"bytes": b"ab\ncd\n\xff\n", "two": b"ab\n\ncd\n", "empty": b"\n"}
+# {options: a part of the error about them}; "" is a part of every error
 COMMON = {"--lr 0": "", "--lr nan": "", "--steps -1": "", "--steps 1.5": "int value: '1.5'",
           "--seed x": "int value: 'x'", "more": "arguments: more",
           "--lr 1e300 --steps 9": "too large"}
+# the same, for each lesson that reads a file
 DATA = {"--data nothing": "nothing", "--data .": "directory: '.'",
         "--data bytes": "bytes: 'utf-8' codec",
         "--data two": "2 documents", "--data empty": "0 documents"}
+# {lesson: {options: a part of the error}}. These come on top of COMMON, or, with the same options,
+# in place of it: gpt.py lets argparse read numbers with its own number(), not with int().
 WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --data two"},
          "bigram": {**DATA, "--samples -1": "samples"},
          "mlp": {**DATA, "--n-embd 0": "n_embd: must be above 0",
@@ -33,7 +41,7 @@ WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --d
                  "--steps 1.5": "number value: '1.5'", "--seed x": "number value: 'x'",
                  "--block-size -1": "number value: '-1'",
                  "--lr 1e300 --steps 9": "number value: '1e300'", "--ids two": "2 documents",
-                 "--prompt aaaaabbbbbcccccdd": "longer than the context",
+                 "--prompt aaaaabbbbbcccccdd": "longer than the context",  # --block-size is 16
                  "--prompt É": "'É' has a part that this network does not know",
                  "--load .": ".: no GPT-2", "--load bytes": "bytes: no GPT-2"}}
 
@@ -41,65 +49,80 @@ WRONG = {"micrograd": {"--n-hidden 0": "n-hidden", "--data two": "arguments: --d
 @pytest.mark.parametrize("lesson, args, message", [
     (lesson, args, message) for lesson in WRONG
     for args, message in {**COMMON, **WRONG[lesson]}.items()])
-def test_what_cannot_be_used_gets_one_line(lesson, args, message, tmp_path):
-    for name, data in (("bytes", b"ab\ncd\n\xff\n"), ("two", b"ab\n\ncd\n"), ("empty", b"\n")):
+def test_options_and_files_that_cannot_be_used_give_status_2_and_one_line_that_says_why(
+        lesson, args, message, tmp_path):
+    for name, data in FILES.items():
         (tmp_path / name).write_bytes(data)
     process = start(lesson, *args.split(), cwd=tmp_path)
-    error = process.communicate(timeout=60)[1]
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 2 and error.count("error: ") == 1 and "Traceback" not in error
-    line = error.strip().split("\n")[-1]
+    line = error.strip().split("\n")[-1]  # argparse prints the usage before it
     assert line.startswith(f"{lesson}.py: error: ") and message in line
 
 
-def numbers_in(data):
-    """Return the set of all numbers in nested lists and tuples."""
-    if isinstance(data, int):
-        return {data}
-    return set().union(*[numbers_in(part) for part in data])
+# --- training ---
 
-
-@pytest.mark.parametrize("lesson", BEGUN)
-def test_only_the_part_for_training_is_learned(lesson, tmp_path, monkeypatch):
+@pytest.mark.parametrize("lesson", STEPPING)
+def test_main_gives_train_only_the_documents_of_the_training_part(lesson, tmp_path, monkeypatch):
     module = importlib.import_module(lesson)
-    letters = "abcdefghijklmnopqrst"  # each is a document
+    letters = "abcdefghijklmnopqrst"  # each is a document, and its place here is its id
     path = tmp_path / "data"
     path.write_text("\n".join(letters), "utf-8")
-    learned = []
+    learned = []  # what train() is given
     monkeypatch.setattr(module, "train", lambda model, part, *others: learned.append(part))
     module.main(["--data", str(path), "--samples", "0"])
-    boundary = {len(letters)}
-    assert numbers_in(learned) == boundary | set(encode(module.split(letters)[0], letters))
+    train, dev, test = module.split(letters)
+    boundary = len(letters)  # the first id that belongs to no letter
+    assert set(numbers_in(learned)) == {boundary, *module.encode(train, letters)}
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")
-@pytest.mark.parametrize("lesson", BEGUN)
-def test_ctrl_c_ends_training_and_goes_on_and_a_second_one_quits(lesson):
-    line, *short_evaluation = BEGUN[lesson]
-    for code in (0, 130):
-        options = [] if code else short_evaluation  # a second Ctrl-C must not come too late
-        process = start(lesson, "--steps", "1000000", *options,
-                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-        while not process.stdout.readline().startswith(line):
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        while "stopped a" not in process.stderr.readline():
-            assert process.poll() is None
-        if code:
-            time.sleep(0.2)  # Python 3.12 ignores a signal that comes during print()
-            process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=60)
-        assert process.returncode == code and "Traceback" not in error
-        assert code or "\ndev loss " in out
+def start_training(lesson, line, *options):
+    """Return the process of a lesson that has just printed a line that begins so.
 
-
-@pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")
-@pytest.mark.parametrize("lesson", SHORT)
-def test_ctrl_c_ends_a_short_lesson_without_a_traceback(lesson):
-    process = start(lesson, "--steps", "1000000",
+    A million steps would take hours, so it ends early only by Ctrl-C. SIG_DFL lets it receive
+    Ctrl-C even if the tests run in the background, where a shell may switch it off.
+    """
+    process = start(lesson, "--steps", "1000000", *options,
                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    while not process.stdout.readline().startswith(SHORT[lesson]):
+    while not process.stdout.readline().startswith(line):
+        assert process.poll() is None  # it has not ended
+    return process
+
+
+def press_ctrl_c_while_training(lesson, *options):
+    """Return the process of a lesson that has just said that it stopped at a step."""
+    process = start_training(lesson, "step", *options)
+    process.send_signal(signal.SIGINT)  # what Ctrl-C does
+    while "stopped at step" not in process.stderr.readline():
         assert process.poll() is None
+    return process
+
+
+@needs_signals
+@pytest.mark.parametrize("lesson", STEPPING)
+def test_ctrl_c_ends_training_and_the_lesson_goes_on_to_its_end(lesson):
+    process = press_ctrl_c_while_training(lesson, *STEPPING[lesson])
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in error
+    assert "\ndev loss " in out
+
+
+@needs_signals
+@pytest.mark.parametrize("lesson", STEPPING)
+def test_a_second_ctrl_c_ends_the_lesson_without_a_traceback(lesson):
+    process = press_ctrl_c_while_training(lesson)  # it now evaluates, which takes long
+    time.sleep(0.2)  # Python 3.12 ignores a signal that comes during print()
     process.send_signal(signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130  # 128 + 2, the number of SIGINT, as in a shell
+    assert "Traceback" not in error
+
+
+@needs_signals
+@pytest.mark.parametrize("lesson", SHORT)
+def test_ctrl_c_ends_a_short_lesson_at_once_without_a_traceback(lesson):
+    process = start_training(lesson, SHORT[lesson])
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error == ""

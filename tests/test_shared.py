@@ -33,8 +33,9 @@ DIFFERENT = {  # {name: why several lessons have it, each in a form of its own}
 def definitions(source):
     """Return {name: code} of the functions and classes in the source of a lesson.
 
-    Comments do not count. Where a name is defined twice, the first definition counts. The
-    code under a condition, the faster dot products for CPython, has the name "faster".
+    The code is the syntax tree as text, so comments and line breaks do not count. Where a name
+    is defined twice, the first definition counts. What stands under the condition that Python
+    is CPython, the faster dot products, has the name "faster".
     """
     found = {}
     for node in ast.parse(source).body:
@@ -45,139 +46,147 @@ def definitions(source):
     return found
 
 
-DEFINITIONS = {}
+DEFINITIONS = {}  # {lesson: {name: code}}
 for lesson in LESSONS:
     text = (ROOT / f"{lesson}.py").read_text(encoding="utf-8")
     DEFINITIONS[lesson] = definitions(text)
 
 
 def lessons_with(name):
-    """Return a mark: the test runs with each lesson that has this part of the spine."""
+    """Return a mark: the test runs once with each lesson that defines this name."""
     lessons = [lesson for lesson in LESSONS if name in DEFINITIONS[lesson]]
     if name == "Tensor":
-        lessons.remove("bigram")  # see DIFFERENT
+        lessons.remove("bigram")  # its Tensor can do less: DIFFERENT says why
     return pytest.mark.parametrize("lesson", lessons)
 
 
-def test_what_several_lessons_have_is_the_same_in_all_of_them():
-    forms = {}
-    for lesson, found in DEFINITIONS.items():
+def test_what_several_lessons_define_has_the_same_code_except_for_what_DIFFERENT_lists():
+    codes = {}  # {name: the set of its codes in all lessons}
+    for found in DEFINITIONS.values():
         for name, code in found.items():
-            forms.setdefault(name, {}).setdefault(code, []).append(lesson)
-    different = {name for name, lessons in forms.items() if len(lessons) > 1}
-    assert different == set(DIFFERENT)
+            codes.setdefault(name, set()).add(code)
+    different = {name for name in codes if len(codes[name]) > 1}
+    assert different == set(DIFFERENT)  # nothing more, and no exception that is out of date
 
 
-def test_comments_and_later_definitions_do_not_count():
+def test_definitions_leaves_out_comments_and_a_second_definition_of_the_same_name():
     once = definitions("def f(): return 1")
     twice = definitions("# exercise 1.1: f\ndef f():\n    return 1  # one\ndef f(): return 2")
     assert once == twice
 
 
-def plus(lesson, a, b):
-    """Return the sum of two Tensors of a lesson."""
-    return lesson.Tensor(a.data + b.data, [a, b], lambda grad: [grad, grad])
+def plus(a, b):
+    """Return the Tensor a + b. Both derivatives of a sum are 1, so both get grad itself."""
+    return type(a)(a.data + b.data, [a, b], lambda grad: [grad, grad])
 
 
 @lessons_with("Tensor")
-def test_a_gradient_comes_by_all_paths_and_adds_up_for_given_tensors_alone(lesson):
-    lesson = importlib.import_module(lesson)
-    a = lesson.Tensor(3.0)
-    b = plus(lesson, a, a)
-    c = plus(lesson, plus(lesson, b, a), b)  # 5 * a
+def test_backward_adds_up_all_paths_and_a_second_call_adds_only_to_tensors_without_parents(lesson):
+    a = importlib.import_module(lesson).Tensor(3.0)  # the only one without parents
+    b = plus(a, a)  # 2 * a
+    c = plus(plus(b, a), b)  # b twice and a once, which makes 5 * a
     for calls in (1, 2):
         c.backward()
         assert a.grad == 5 * calls
-        assert (b.grad, c.grad) == (2, 1)
+        assert (b.grad, c.grad) == (2, 1)  # d c / d b and d c / d c, afresh in each call
 
 
 @lessons_with("Tensor")
-def test_long_computations_need_no_recursion(lesson):
-    lesson = importlib.import_module(lesson)
-    a = lesson.Tensor(3.0)
+def test_backward_through_a_chain_of_100_000_sums_does_not_end_in_a_recursion_error(lesson):
+    a = importlib.import_module(lesson).Tensor(3.0)
     x = a
-    for _ in range(100_000):
-        x = plus(lesson, x, a)
+    for _ in range(100_000):  # Python allows about 1000 calls inside each other
+        x = plus(x, a)
     x.backward()
-    assert (x.data, a.grad) == (300_003, 100_001)
+    assert (x.data, a.grad) == (300_003, 100_001)  # x is 100_001 * a
 
 
 @lessons_with("shape_of")
-def test_shapes(lesson):
+def test_shape_of_a_number_an_empty_list_a_list_and_a_matrix(lesson):
     shape_of = importlib.import_module(lesson).shape_of
     assert shape_of(1.5) == ()
     assert shape_of([]) == (0,)
     assert shape_of([1, 2]) == (2,)
-    assert shape_of([[1, 2]]) == (1, 2)
+    assert shape_of([[1, 2]]) == (1, 2)  # one row of two numbers
 
 
 @lessons_with("Tensor")
-def test_backward_starts_from_a_number_and_a_wrong_gradient_names_its_operation(lesson):
+def test_backward_refuses_to_start_from_a_list(lesson):
+    with pytest.raises(ValueError, match="starts from a number"):
+        importlib.import_module(lesson).Tensor([1.0]).backward()
+
+
+@lessons_with("Tensor")
+def test_the_error_for_a_gradient_of_a_wrong_shape_names_the_operation(lesson):
     Tensor = importlib.import_module(lesson).Tensor
-    with pytest.raises(ValueError):
-        Tensor([1.0]).backward()
 
     def my_operation(x):
-        return Tensor(1.0, [x], lambda grad: [[1.0]])
+        return Tensor(1.0, [x], lambda grad: [[1.0]])  # a gradient of one number
     with pytest.raises(ValueError, match="my_operation"):
-        my_operation(Tensor([1.0, 2.0])).backward()
+        my_operation(Tensor([1.0, 2.0])).backward()  # for an x of two numbers
 
 
 @lessons_with("add")
-@pytest.mark.parametrize("a, b", [([1], [1, 2]), ([[1]], [[1], [2]]), ([[1, 2]], [[1]])])
-def test_add_refuses_two_shapes(lesson, a, b):
+@pytest.mark.parametrize("a, b", [
+    ([1], [1, 2]),  # lists of one number and two
+    ([[1]], [[1], [2]]),  # matrices of one row and two
+    ([[1, 2]], [[1]])])  # matrices of two columns and one
+def test_add_refuses_two_lists_or_matrices_of_different_shapes(lesson, a, b):
     with pytest.raises(ValueError):
         importlib.import_module(lesson).add(a, b)
 
 
+# When a lesson with `inner` is imported, it keeps its readable `inner` as `plain_inner`. CPython
+# then gets a faster `inner` and `dot`, with math.sumprod where it exists (from Python 3.12 on).
 @lessons_with("inner")
 @pytest.mark.parametrize("interpreter", ["cpython", "pypy"])
-@pytest.mark.parametrize("sumprod", ["with sumprod", "without"])
-def test_plain_and_faster_dot_products_agree(lesson, interpreter, sumprod, monkeypatch):
+@pytest.mark.parametrize("has_sumprod", [True, False])
+def test_plain_and_faster_dot_products_are_right(lesson, interpreter, has_sumprod, monkeypatch):
     monkeypatch.setattr(sys.implementation, "name", interpreter)
-    if sumprod == "without":
+    if not has_sumprod:
         monkeypatch.delattr(math, "sumprod", raising=False)
-    names = runpy.run_path(ROOT / f"{lesson}.py")
+    names = runpy.run_path(ROOT / f"{lesson}.py")  # run afresh, so that it sees these changes
     rng = random.Random(1)
     a = random_data(rng, (3, 7))
     b = random_data(rng, (4, 7))
-    expected = []
+    expected = []  # each row of a with each row of b
     for p in a:
         expected.append([math.fsum([x * y for x, y in zip(p, q)]) for q in b])
     assert_close(names["inner"](a, b), expected)
     assert_close(names["plain_inner"](a, b), expected)
-    assert_close(names["plain_inner"](a, b[:1]), [row[:1] for row in expected])
+    assert_close(names["plain_inner"](a, b[:1]), [row[:1] for row in expected])  # b of one row
     assert_close(names["dot"](a[0], b[0]), expected[0][0])
 
 
 @lessons_with("split")
-@pytest.mark.parametrize("n, sizes", [(25, [21, 2, 2]), (10, [8, 1, 1])])
-def test_a_split_loses_nothing_and_is_always_the_same(lesson, n, sizes):
-    lesson = importlib.import_module(lesson)
+@pytest.mark.parametrize("n, sizes", [(25, [21, 2, 2]), (10, [8, 1, 1])])  # dev, test: n // 10
+def test_split_loses_no_document_and_gives_the_same_parts_in_every_run(lesson, n, sizes):
+    split = importlib.import_module(lesson).split
     documents = [str(i) for i in range(n)]
-    parts = lesson.split(documents)
-    assert [len(part) for part in parts] == sizes
-    assert sorted(sum(parts, [])) == sorted(documents)
-    random.seed(1)
-    assert lesson.split(documents) == parts
+    train, dev, test = split(documents)
+    assert [len(train), len(dev), len(test)] == sizes
+    assert sorted(train + dev + test) == sorted(documents)
+    random.seed(1)  # the state of Python's own generator makes no difference
+    assert split(documents) == (train, dev, test)
     shuffled = list(documents)
-    random.Random(42).shuffle(shuffled)
-    assert parts[1] + parts[2] + parts[0] == shuffled
+    random.Random(42).shuffle(shuffled)  # the seed that all lessons use
+    assert dev + test + train == shuffled  # split cuts it up in this order
 
 
 @lessons_with("read_documents")
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_documents_are_the_lines_without_blanks_and_byte_order_mark(lesson, encoding, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # -sig: a byte order mark comes first
+def test_read_documents_strips_lines_leaves_out_blank_ones_and_refuses_what_is_not_utf_8(
+        lesson, encoding, tmp_path):
     path = tmp_path / "data"
     path.write_text("zoë\n\n  ann b \n \t\nbea", encoding=encoding)
     read_documents = importlib.import_module(lesson).read_documents
     assert read_documents(path) == ["zoë", "ann b", "bea"]
-    path.write_text("zoë", encoding="latin-1")
+    path.write_text("zoë", encoding="latin-1")  # ë becomes the byte EB, not UTF-8
     with pytest.raises(UnicodeDecodeError):
         read_documents(path)
 
 
 @lessons_with("encode")
-def test_unknown_letters_are_refused(lesson):
+def test_encode_refuses_a_letter_that_has_no_id(lesson):
     with pytest.raises(ValueError):
-        importlib.import_module(lesson).encode("emmy", "aem")
+        importlib.import_module(lesson).encode("emmy", "aem")  # y is not in "aem"

@@ -1,4 +1,9 @@
-"""wavenet.py: joins, trees, convolutions and gates; their gradients, and PyTorch's numbers."""
+"""wavenet.py: joins, trees, convolutions and gates; their gradients, and PyTorch's numbers.
+
+gradcheck.check(loss, tensors) calls loss().backward(), and fails unless the gradient of each number
+agrees with what nudging this number does to the loss. A loss is one number. weighed() makes one of
+a matrix: it adds up all numbers, each times a weight of its own.
+"""
 import doctest
 import math
 import random
@@ -8,18 +13,19 @@ import pytest
 
 import gradcheck
 import wavenet
-from helpers import close, fill_with_sines, random_tensor, run, sines, weighed
+from helpers import close, fill_with_sines, numbers_in, run, sines, weighed
 from wavenet import Tensor
 
 exercise = pytest.mark.exercise
 
 
 def ids_of(digits):
-    """Return a list of ids below 10, given as a string. 5 is the boundary."""
+    """Return the digits of a string as a list of ids: [5, 4, 5] for "545". 5 is the boundary."""
     return [int(digit) for digit in digits]
 
 
 DOCUMENTS = [ids_of("53102245"), ids_of("545"), ids_of("50215")]
+# The ids are 0 to 5. With 3 levels, a context has 2 ** 3 = 8 tokens.
 CONFIG = {"vocab_size": 6, "n_levels": 3, "n_embd": 2, "n_hidden": 3}
 KINDS = [
     pytest.param(wavenet.Convolutions, id="convolutions"),
@@ -27,18 +33,47 @@ KINDS = [
 ]
 
 
+# The long constants below come from PyTorch 2.13 in float64. All snippets begin with the following
+# lines, and use DOCUMENTS.
+#
+#     import math, random, torch
+#     from torch.nn import functional as F
+#     torch.set_default_dtype(torch.float64)
+#     def parameter(k, *shape):  # parameter k, as fill_with_sines() makes it
+#         numbers = 0.5 * torch.sin(3.0 * k + torch.arange(math.prod(shape)))
+#         if len(shape) == 1: numbers += 0.5
+#         return numbers.reshape(shape).requires_grad_()
+#     def sines(n, m, row_step):
+#         rows = [[math.sin(row_step * i + j) for j in range(m)] for i in range(n)]
+#         return torch.tensor(rows).requires_grad_()
+#     def join(x, level, lengths):  # each row of x after the one 2 ** level rows before it
+#         documents = []
+#         for rows in x.split(lengths):
+#             first_rows = rows[:1].expand(2 ** level, -1)  # for those that are missing
+#             earlier = torch.cat([first_rows, rows])[:len(rows)]
+#             documents.append(torch.cat([earlier, rows], dim=1))
+#         return torch.cat(documents)
+
+
 def network(kind, **changes):
     """Return a network of this kind whose parameters are all different."""
     config = CONFIG | changes
     if kind is wavenet.WaveNet:
-        config["n_hidden"] = config["n_embd"]
+        config["n_hidden"] = config["n_embd"]  # as its residual connections need
     model = kind(config, seed=1)
     fill_with_sines(model.params)
     return model
 
 
-def no_report(step, loss):
-    """Show nothing."""
+def train(model):
+    """Train in 6 steps, and return the list of their losses."""
+    losses = []
+
+    def report(step, loss):
+        losses.append(loss)
+        assert step == len(losses)  # the steps are numbered from 1
+    wavenet.train(model, DOCUMENTS, steps=6, batch_size=3, lr=0.5, seed=5, report=report)
+    return losses
 
 
 def test_doctests():
@@ -48,10 +83,10 @@ def test_doctests():
 # --- joining rows ---
 
 @exercise("4.1")
-def test_a_row_that_is_joined_several_times_gets_all_its_gradients():
-    x = random_tensor(Tensor, random.Random(1), (4, 3))
+def test_join_lays_rows_end_to_end_and_its_gradient_agrees_with_nudging():
+    x = Tensor(sines(4, 3))
     left = [0, 0, 2, 3]
-    right = [1, 0, 2, 0]  # row 0 in both halves; row 2 with itself
+    right = [1, 0, 2, 0]  # rows 0 and 2 are used several times, so their gradients add up
     joined = wavenet.join(x, left, right).data
     assert joined == [x.data[i] + x.data[j] for i, j in zip(left, right)]
     gradcheck.check(lambda: weighed(wavenet.join(x, left, right)), {"x": x})
@@ -64,10 +99,11 @@ def test_join_refuses_lists_of_different_lengths():
 
 
 @exercise("4.2")
-def test_the_tree_joins_neighbours_of_one_context():
+def test_each_level_of_the_tree_joins_rows_0_and_1_then_2_and_3_and_so_on():
     model = network(wavenet.Tree)
-    for k, n_rows in enumerate([24, 12, 6]):
-        left, right = model.rows_to_join(k, [8, 8, 8])
+    # Three contexts of 8 ids have 24 rows, and each level makes one row of two.
+    for level, n_rows in enumerate([24, 12, 6]):
+        left, right = model.rows_to_join(level, [8, 8, 8])
         assert list(left) == list(range(0, n_rows, 2))
         assert list(right) == list(range(1, n_rows, 2))
 
@@ -75,29 +111,35 @@ def test_the_tree_joins_neighbours_of_one_context():
 @exercise("4.3")
 def test_convolutions_look_back_within_their_own_document():
     model = network(wavenet.Convolutions)
+    # Three documents: rows 0 to 5, row 6, and rows 7 to 11. Level 2 looks 2 ** 2 = 4 rows back,
+    # but not beyond the first row of the document. So only rows 4, 5 and 11 get that far.
     earlier, here = model.rows_to_join(2, [6, 1, 5])
     assert list(earlier[:6]) == [0, 0, 0, 0, 0, 1]
     assert list(earlier[6:]) == [6, 7, 7, 7, 7, 7]
     assert list(here) == list(range(12))
 
 
-# With weight, bias, x and grad as below, in PyTorch:
-#     conv = nn.Conv1d(2, 3, kernel_size=2, dilation=dilation)
-#     conv.weight.data = weight.reshape(3, 2, 2).permute(0, 2, 1)
-#     out = conv(torch.cat([x[:1].expand(dilation, 2), x]).T[None])[0].T
-#     (out * grad).sum().backward()
+# weight, bias = parameter(0, 3, 4), parameter(1, 3)
+# for level in range(3):
+#     x = sines(6, 2, row_step=2)
+#     dilation = 2 ** level
+#     padded = torch.cat([x[:1].expand(dilation, 2), x])  # row 0 stands in for missing rows
+#     kernel = weight.reshape(3, 2, 2).transpose(1, 2)  # out, in, which of the two rows
+#     out = F.conv1d(padded.T, kernel, bias, dilation=dilation).T
+#     (out * sines(6, 3, row_step=3)).sum().backward()  # what weighed() computes
+#     print(out[5], x.grad[0])
 @exercise("4.3")
-@pytest.mark.parametrize("k, last_row, d_first_row", [
+@pytest.mark.parametrize("level, last_row, d_first_row", [
     (0, [0.4260550667, -0.7028569697, 1.2428432468], [-0.4214865430, -0.1696738903]),
     (1, [0.5290797730, -0.3401563908, 0.6656647011], [-0.1806762216, -0.3983676953]),
     (2, [0.3120363890, -0.5426283465, 1.1473970897], [-0.1384511858, -0.3932801764]),
 ])
-def test_join_and_linear_are_conv1d_of_pytorch(k, last_row, d_first_row):
-    weight = random_tensor(Tensor, random.Random(1), (3, 4))
-    bias = random_tensor(Tensor, random.Random(1), (3,))
-    fill_with_sines({"weight": weight, "bias": bias})
+def test_join_and_linear_agree_with_conv1d_of_pytorch(level, last_row, d_first_row):
+    weight = Tensor(sines(3, 4))
+    bias = Tensor([0.0] * 3)
+    fill_with_sines({"weight": weight, "bias": bias})  # instead of these numbers
     x = Tensor(sines(6, 2))
-    left, right = network(wavenet.Convolutions).rows_to_join(k, [6])
+    left, right = network(wavenet.Convolutions).rows_to_join(level, [6])  # one document
     out = wavenet.linear(wavenet.join(x, left, right), weight, bias)
     weighed(out).backward()
     assert close(out.data[5], last_row)
@@ -107,7 +149,10 @@ def test_join_and_linear_are_conv1d_of_pytorch(k, last_row, d_first_row):
 # --- tree and convolutions ---
 
 def contexts_of(ids, block_size):
-    """Return the ids of all contexts of a document, one context after the other."""
+    """Return the ids of all contexts of a document, one context after the other.
+
+    Each context has block_size ids. There is one for each id but the first.
+    """
     padded = [ids[0]] * (block_size - 1) + ids
     contexts = []
     for t in range(len(ids) - 1):
@@ -118,78 +163,94 @@ def contexts_of(ids, block_size):
 @exercise("4.2")
 @exercise("4.3")
 @pytest.mark.parametrize("n_levels", [1, 2, 3, 4])
-def test_the_trained_convolutions_give_the_logits_of_the_tree(n_levels):
+def test_a_tree_with_the_parameters_of_trained_convolutions_gives_their_logits(n_levels):
     convolutions = network(wavenet.Convolutions, n_levels=n_levels)
-    wavenet.train(convolutions, DOCUMENTS, 5, 3, 0.1, 1, no_report)
+    train(convolutions)
     tree = wavenet.Tree(convolutions.config, seed=1)
     tree.params = convolutions.params
     tree.statistics = convolutions.statistics
     ids = ids_of("53102241130245")
+    inputs = ids[:-1]  # the logits after the last id are not needed
     block_size = 2 ** n_levels
-    expected = convolutions(ids[:-1], [13]).data
-    assert close(tree(contexts_of(ids, block_size), [block_size] * 13).data, expected, 1e-12)
+    lengths = [block_size] * len(inputs)  # of the contexts, one for each input
+    expected = convolutions(inputs, [len(inputs)]).data
+    assert close(tree(contexts_of(ids, block_size), lengths).data, expected, 1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_logit_depends_on_its_context_alone(kind):
-    model = network(kind, n_levels=2)
+def test_the_logits_depend_on_each_token_of_their_context_and_on_nothing_else(kind):
+    model = network(kind, n_levels=2)  # sees 2 ** 2 = 4 tokens
     ids = ids_of("503122410")
-    before = model(ids + [5, 1], [9, 2]).data
-    assert close(before[9:], model([5, 1], [2]).data)
-    for t in range(1, 9):
+    n = len(ids)
+    before = model(ids + [5, 1], [n, 2]).data  # 5 1 is another document in the same batch
+    assert close(before[n:], model([5, 1], [2]).data)
+    for t in range(1, n):  # ids[0] stays the boundary
         other = list(ids)
-        other[t] = (ids[t] + 1) % 5
-        after = model(other, [9]).data
-        changed = [i for i in range(9) if not close(before[i], after[i])]
-        assert changed == list(range(t, min(t + 4, 9)))
+        other[t] = (ids[t] + 1) % 5  # another token, never the boundary, 5
+        after = model(other, [n]).data
+        changed = [i for i in range(n) if not close(before[i], after[i])]
+        # Token t is in the contexts of the rows t to t + 3, as far as there are such rows.
+        assert changed == list(range(t, min(t + 4, n)))
 
 
-def test_a_tree_has_a_gradient_for_each_parameter():
+def test_gradients_of_all_parameters_of_a_tree_agree_with_nudging():
     model = network(wavenet.Tree, n_levels=2)
-    ids = contexts_of(ids_of("53102"), 4)
+    block_size = 4  # 2 ** n_levels
+    document = ids_of("53102")
+    contexts = contexts_of(document, block_size)
+    targets = document[1:]
+    lengths = [block_size] * len(targets)  # of the contexts, one for each target
 
     def loss():
-        logits = model(ids, [4] * 4, training=True)
-        return wavenet.cross_entropy(logits, [3, 1, 0, 2])
+        return wavenet.cross_entropy(model(contexts, lengths, training=True), targets)
     gradcheck.check(loss, model.params)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_parameter_gets_its_gradient(kind):
+def test_gradients_of_all_parameters_agree_with_nudging(kind):
     model = network(kind, n_levels=2)
     gradcheck.check(lambda: wavenet.loss_of(model, DOCUMENTS, training=True), model.params)
 
 
-def test_batch_norm_goes_back_in_the_mode_in_which_it_went_forward():
-    model = network(wavenet.Convolutions)
-    grads = []
-    for use_between in (False, True):
+def test_an_evaluation_between_forward_and_backward_does_not_change_the_gradient():
+    grads = []  # without an evaluation, and with one
+    for evaluates in (False, True):
+        model = network(wavenet.Convolutions)
         loss = wavenet.loss_of(model, DOCUMENTS, training=True)
-        if use_between:
+        if evaluates:
             wavenet.evaluate(model, DOCUMENTS)
         loss.backward()
-        grads.append(model.params["embedding.weight"].grad)
-        for p in model.params.values():
-            p.grad = None
+        grads.append(model.params["embedding.weight"].grad)  # has come back through all levels
     assert grads[0] == grads[1]
 
 
 # --- WaveNet's block ---
 
 @exercise("4.4")
-def test_the_gate_and_its_gradient():
-    rng = random.Random(1)
-    t = random_tensor(Tensor, rng, (3, 2))
-    b = random_tensor(Tensor, rng, (3, 2), std=2.0)
+def test_the_gate_is_t_times_sigmoid_of_b_and_its_gradients_agree_with_nudging():
+    t = Tensor(sines(3, 2))
+    b = Tensor(sines(3, 2, row_step=3.0))  # other numbers than those of t
     out = wavenet.gate(t, b)
-    assert close(out.data[0][0], t.data[0][0] / (1 + math.exp(-b.data[0][0])), 1e-12)
+    # One number of the six is computed anew, with sigmoid(b) = 1 / (1 + e^-b).
+    assert close(out.data[1][0], t.data[1][0] / (1 + math.exp(-b.data[1][0])), 1e-12)
     gradcheck.check(lambda: weighed(wavenet.gate(t, b)), {"t": t, "b": b})
 
 
-# A WaveNet in PyTorch with the same numbers: torch.tanh(j @ tanh.T) * torch.sigmoid(j @ gate.T)
-# for the joined rows j, times out.T, in three blocks with residual and skip connections.
+# shapes = [(6, 2), *[(2, 4), (2, 4), (2, 2)] * 3, (6, 2), (6,)]  # in the order of the lesson
+# p = [parameter(k, *shape) for k, shape in enumerate(shapes)]
+# lengths = [7, 1]
+# x = p[0][torch.tensor([5, 3, 1, 0, 2, 2, 4, 5])]  # the embeddings
+# total = 0
+# for level in range(3):
+#     tanh, gate, out = p[1 + 3 * level:4 + 3 * level]
+#     joined = join(x, level, lengths)
+#     block = (torch.tanh(joined @ tanh.T) * torch.sigmoid(joined @ gate.T)) @ out.T
+#     total = total + block
+#     x = x + block
+# print((torch.tanh(total) @ p[10].T + p[11])[6:])
 @exercise("4.5")
-def test_wavenet_has_the_logits_of_pytorch():
+def test_logits_of_wavenet_agree_with_pytorch():
+    # Two documents, of 7 ids and of 1. So rows 6 and 7 are their last rows.
     logits = network(wavenet.WaveNet)(ids_of("53102245"), [7, 1]).data
     assert close(logits[6], [
         0.9967950737, 0.8189277958, 0.2438040211,
@@ -203,13 +264,35 @@ def test_wavenet_has_the_logits_of_pytorch():
 
 # --- training ---
 
-# The same network in PyTorch: nn.functional.batch_norm(..., training, momentum=1 / step), then
-# plain gradient descent on nn.functional.cross_entropy, with the batches of random.Random(5).
-def test_training_with_batch_norm_is_that_of_pytorch():
+# levels = [(3, 4), (3,), (3,), (3, 6), (3,), (3,), (3, 6), (3,), (3,)]  # weight; w and b of norm
+# shapes = [(6, 2), *levels, (6, 3), (6,)]  # in the order of the lesson
+# p = [parameter(k, *shape) for k, shape in enumerate(shapes)]
+# means = [torch.zeros(3) for _ in range(3)]  # the running statistics of each level
+# variances = [torch.ones(3) for _ in range(3)]
+#
+# def loss_of(documents, training, share=0.0):
+#     lengths = [len(ids) - 1 for ids in documents]
+#     x = p[0][torch.tensor(sum([ids[:-1] for ids in documents], []))]
+#     for level in range(3):
+#         weight, w, b = p[1 + 3 * level:4 + 3 * level]
+#         sums = join(x, level, lengths) @ weight.T
+#         normed = F.batch_norm(sums, means[level], variances[level], w, b, training, share)
+#         x = torch.tanh(normed)
+#     targets = sum([ids[1:] for ids in documents], [])
+#     return F.cross_entropy(x @ p[10].T + p[11], torch.tensor(targets))
+#
+# rng = random.Random(5)
+# for step in range(1, 7):
+#     for q in p: q.grad = None
+#     loss = loss_of(rng.choices(DOCUMENTS, k=3), training=True, share=1 / step)
+#     loss.backward()
+#     print(loss)
+#     with torch.no_grad():
+#         for q in p: q -= 0.5 * (7 - step) / 6 * q.grad
+# print(loss_of(DOCUMENTS, training=False), means[0], variances[0])
+def test_losses_in_training_and_running_statistics_and_loss_after_it_agree_with_pytorch():
     model = network(wavenet.Convolutions)
-    losses = {}
-    wavenet.train(model, DOCUMENTS, 6, 3, 0.5, 5, losses.__setitem__)
-    assert close(list(losses.values()), [
+    assert close(train(model), [
         1.8102983118, 1.6474546036, 1.8413125867,
         1.7956147123, 1.8489543499, 1.8545655227,
     ])
@@ -219,33 +302,51 @@ def test_training_with_batch_norm_is_that_of_pytorch():
 
 
 @pytest.mark.parametrize("kind", [wavenet.Convolutions, wavenet.WaveNet])
-def test_at_first_all_tokens_are_about_equally_likely(kind):
+def test_the_first_loss_is_about_log_27(kind):
     config = {"vocab_size": 27, "n_levels": 3, "n_embd": 32, "n_hidden": 32}
-    documents = [[26, *range(20), 26]]
+    documents = [[26, *range(20), 26]]  # 26 is the boundary; between two of them, any ids will do
     loss = wavenet.loss_of(kind(config, seed=1), documents, training=True)
+    # The loss is log(27) if each of the 27 tokens has the probability 1 / 27.
     assert loss.data == pytest.approx(math.log(27), abs=0.1)
 
 
+# The sizes of the network in Andrej Karpathy's lecture "Building makemore Part 5: Building a
+# WaveNet". Its 22,397 parameters are:
+#
+#     embeddings    27 * 10
+#     level 0       68 * 20  + 2 * 68     weights, and the weights and biases of the norm
+#     level 1       68 * 136 + 2 * 68
+#     level 2       68 * 136 + 2 * 68
+#     output        27 * 68  + 27
+LECTURE = {"vocab_size": 27, "n_levels": 3, "n_embd": 10, "n_hidden": 68}
+
+
 def test_the_lectures_network_has_22397_parameters():
-    config = {"vocab_size": 27, "n_levels": 3, "n_embd": 10, "n_hidden": 68}
-    params = wavenet.Convolutions(config, seed=1).params
+    params = wavenet.Convolutions(LECTURE, seed=1).params
     assert sum([math.prod(p.shape) for p in params.values()]) == 22397
-    weights = sum(params["level.1.weight"].data, [])
+
+
+def test_first_weights_have_a_standard_deviation_of_1_over_the_root_of_n_in():
+    params = wavenet.Convolutions(LECTURE, seed=1).params
+    weights = numbers_in(params["level.1.weight"].data)
+    # n_in is 2 * 68, because level 1 joins two rows of 68 numbers.
     assert statistics.pstdev(weights) == pytest.approx(1 / math.sqrt(2 * 68), rel=0.05)
 
 
-def test_the_options_choose_the_network(monkeypatch):
+def test_the_options_block_size_and_gated_choose_the_network(monkeypatch):
     models = []
+    # Instead of training a model, keep it.
     monkeypatch.setattr(wavenet, "learn", lambda model, *others: models.append(model))
-    few = ["--samples", "0", "--eval-docs", "1"]
-    wavenet.main([*few, "--block-size", "4"])
-    wavenet.main([*few, "--gated"])
+    little_work = ["--samples", "0", "--eval-docs", "1"]
+    wavenet.main([*little_work, "--block-size", "4"])
+    wavenet.main([*little_work, "--gated"])
     assert [type(model) for model in models] == [wavenet.Convolutions, wavenet.WaveNet]
+    # The block size of 4 is 2 ** 2. Without the option it is 8, or 2 ** 3.
     assert [model.config["n_levels"] for model in models] == [2, 3]
 
 
 class Counting:
-    """A model for which token i + 1 always comes after token i; the boundary is 3."""
+    """A model that is sure that token i + 1 comes after token i, and 0 after 3, the boundary."""
 
     config = {"vocab_size": 4}
 
@@ -254,33 +355,37 @@ class Counting:
         logits = []
         for i in ids:
             row = [0.0] * 4
-            row[(i + 1) % 4] = 1000.0
+            row[(i + 1) % 4] = 1000.0  # the others have the probability 0
             logits.append(row)
         return Tensor(logits)
 
 
-def test_samples_end_at_the_boundary_or_are_cut():
+def test_samples_end_at_the_boundary_or_after_max_new_tokens():
+    # It begins after the boundary, 3, and ends before the next one. max_new_tokens is 50.
     assert wavenet.sample(Counting(), random.Random(1)) == [0, 1, 2]
     assert wavenet.sample(Counting(), random.Random(1), max_new_tokens=2) == [0, 1]
 
 
 # --- the script ---
 
+# Options for a short run of a small network.
 SMALL = ["--steps", "20", "--n-hidden", "8", "--eval-docs", "20", "--samples", "40"]
 
 
 @pytest.mark.parametrize("more", [[], ["--gated"], ["--block-size", "2"]])
-def test_the_script_trains_evaluates_and_samples(more, capsys):
+def test_a_run_prints_losses_and_samples_which_depend_on_the_seed(more, capsys):
     wavenet.main([*SMALL, *more, "--test"])
     out = capsys.readouterr().out
     before, samples = out.split("samples\n")
+    # Of the 20 steps, it shows the first one and the end of each tenth: 1, 2, 4, ..., 20.
     assert before.count("step ") == 11
     for name in ("train", "dev", "test"):
         assert f"\n{name} loss " in before
-    assert samples.count("\n") == 40
+    assert samples.count("\n") == 40  # as SMALL says
     wavenet.main([*SMALL, *more, "--test", "--seed", "1"])
     assert capsys.readouterr().out != out
 
 
-def test_the_same_seed_gives_the_same_output():
+def test_two_runs_of_the_script_with_the_same_seed_give_the_same_output():
+    # The exit status and all that is printed are the same. Without --seed, it is 42.
     assert run("wavenet", *SMALL) == run("wavenet", *SMALL)
