@@ -852,41 +852,38 @@ def for_python(pattern):
     return translated
 
 
+# What stands between two matches must become a piece, too. So a second alternative
+# takes characters as long as the pattern does not match. (Where it matches nothing, as
+# a* does in front of b, a third one takes the next character.)
+
 @lru_cache
 def compiled(pattern):
-    """Return the regular expression (pattern), as Python's re understands it."""
+    """Return a regular expression that finds the pieces, one after the other."""
+    regex = for_python(pattern)
     try:
-        return re.compile(f"({for_python(pattern)})")  # ( ): split() keeps the matches
+        return re.compile(rf"{regex}|(?:(?!{regex})[\s\S])+|[\s\S]")
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
 
 
-def whole_characters(text):
-    r"""Return the text with halves of characters joined, or replaced by U+FFFD.
-
-    UTF-16 writes a character beyond U+FFFF in two halves. They get into a Python string
-    when something went wrong, and UTF-8 cannot write them.
-
-    >>> whole_characters("\ud83d\ude42 \ud83d")
-    '🙂 �'
-    """
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def split_by(pattern, text):
-    """Return the list of the pieces of a text. See pieces_of()."""
-    text = whole_characters(text)
-    with_stand_ins = REPLACED.sub(stand_in, text)
-    pieces = []
+    r"""Return the list of the pieces of a text. See pieces_of().
+
+    In UTF-16, some characters are made of two halves. In a broken string, such halves
+    stand alone, and UTF-8 cannot write them. Two that belong together are joined, and a
+    single one becomes U+FFFD:
+
+    >>> split_by(GPT2_PATTERN, "\ud83d\ude42 \ud83d")
+    ['🙂', ' �']
+    """
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
-    for piece in compiled(pattern).split(with_stand_ins):
-        if not piece:  # nothing stands between two matches
-            continue
+    for i, piece in enumerate(pieces):
         start = end
         end += len(piece)
         if not piece.isascii():  # in an ASCII piece there is no stand-in
-            piece = text[start:end]
-        pieces.append(piece)
+            pieces[i] = text[start:end]
     return pieces
 
 
