@@ -167,9 +167,9 @@ def ranks_of(pairs):
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join each two
-# neighbours in the word. If the result is a token, its rank tells when this merge was
-# learned: a lower rank was earlier. So we merge the neighbours whose token has the
-# lowest rank, again and again, until no neighbours make a token:
+# neighbours in the word. If the result is a token, its rank tells when it was learned:
+# a lower rank was earlier. So we merge the neighbours whose token has the lowest rank,
+# again and again, until no neighbours make a token:
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -284,9 +284,10 @@ GPT2_PATTERN = "|".join([
 # cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
 # otherwise many tokens would be spent on single numbers, such as years. And it treats
 # the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
-# character at all follows. Suppose a text ends in a newline and two spaces. With this
-# alternative they are one piece. Without it, the next alternative would take the
-# newline alone, and the spaces would be a second piece.
+# character at all follows. (The usual sign for the end is $, but libraries differ in
+# what it means.) Suppose a text ends in a newline and two spaces. With this alternative
+# they are one piece. Without it, the next alternative would take the newline alone, and
+# the spaces would be a second piece.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -312,7 +313,7 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # Python's re does not know \p{L}. split_by(), in section 8, does what re would do.
+    # split_by(), in section 8, works like re.findall(), but it also knows \p{L}.
     return split_by(pattern, text)
 
 
@@ -437,9 +438,9 @@ class Tokenizer:
     # Third, a model writes one id after the other, and a chat program wants to show the
     # text as it grows. But a token may end in the middle of a character: 🙂 can be four
     # tokens of one byte each. The first three must wait for the fourth. The module
-    # codecs has a decoder that does this. (codecs.getincrementaldecoder returns its
-    # class.) decoder.decode(data) returns the characters that are complete, and keeps
-    # the bytes that are left for the next call.
+    # codecs has a decoder that does this. codecs.getincrementaldecoder("utf-8") returns
+    # its class, and decoder.decode(data) returns the characters that are complete. The
+    # bytes that are left are kept for the next call.
 
     # exercise 6.6: characters that are not yet complete
     def decode_stream(self, ids):
@@ -556,13 +557,12 @@ def show_effects(tokenizer):
 #
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
-#     The dev losses are 3.925 nats per token and 2.170 nats per letter. A token is
-#     harder to predict than a letter, but a name has fewer of them. Counting the
-#     boundary at the end of each name, the dev names have 5,897 letters and 3,459
-#     tokens. So the loss of all these names together is 3.925 * 3459 nats. Divided by
-#     the number of letters, this is 2.30 nats, which is worse than 2.17. In exchange, a
-#     name is written in fewer steps. (The names to learn from have only 21,106 tokens
-#     and 6,763 boundaries, too few to learn much about each of the 512 tokens.)
+#     No. The dev losses are 3.925 nats per token and 2.170 nats per letter. To compare
+#     them, take whole names. The dev names, with the boundary at the end of each, are
+#     3,459 tokens or 5,897 letters. So with tokens their loss is 3.925 * 3459 nats in
+#     all, which is 2.30 nats per letter. The names to learn from have only 21,106
+#     tokens and 6,763 boundaries, too few to learn much about each of the 512 tokens.
+#     In exchange, a name is written in fewer steps.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -608,12 +608,15 @@ def show_effects(tokenizer):
 # item at the end of the list. While it is smaller than the item above it, the two
 # change places.
 #
-# When a count changes, the item on the heap keeps the old count until it comes to the
-# top. In the example, two merges lead to aa ab d aa ab a c. Then (-2, (aa, a)) comes to
-# the top, although (aa, a) does not occur any more. We see that its count is now 0, put
-# (0, (aa, a)) back, and find (-2, (aa, ab)) at the top. This works because the count of
-# an old pair can only fall: all pairs that a merge makes contain the new token. So an
-# old count comes to the top too early, but never too late.
+# When a count changes, we cannot find its item inside of the heap. So the old item
+# stays, until it comes to the top. In the example, two merges lead to
+#
+#     aa ab d aa ab a c
+#
+# Then (-2, (aa, a)) comes to the top, although (aa, a) does not occur any more. We see
+# that its count is now 0, put (0, (aa, a)) back, and find (-2, (aa, ab)) at the top.
+# This works because an old pair can only lose occurrences: all pairs that a merge makes
+# contain the new token. So an item can come to the top too early, but never too late.
 
 # exercise 6.7 (hard): counts that are corrected
 def merge_and_count(tokens, pair, times, counts):
@@ -632,9 +635,6 @@ def merge_and_count(tokens, pair, times, counts):
     left, right = pair
     new_token = left + right
     new_pairs = set()
-    # For example, in a a a the pair (a, a) has the count 2. The first two are merged,
-    # so the count falls by 1. The second a was a pair with the third one, and this pair
-    # is gone, so the count falls by 1 again. The new pair (aa, a) gains 1.
     i = 0
     while i < len(tokens) - 1:
         if tokens[i] == left and tokens[i + 1] == right:
@@ -647,7 +647,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                counts[right, after] -= times
+                counts[right, after] -= times  # in a a a, this is (a, a) again
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
         i += 1
@@ -754,8 +754,8 @@ def merge_piece(piece, ranks):
 # %% 8. The patterns for Python's re
 # Unicode sorts its characters into some thirty categories: "Lu" for capital letters,
 # "Ll" for small letters, "Nd" for digits, and so on. \p{L} stands for all categories
-# that begin with L. Python's re does not know \p{L}. We could list all letters in its
-# place, but there are more than 130,000.
+# that begin with L. Python's re does not know \p{L}. We could put all letters in its
+# place, but this would be a list of 600 ranges. Instead we make the text simpler.
 #
 # A pattern does not care which letter it meets, as long as it is a letter. So before we
 # cut a text, we replace each character beyond ASCII by its stand-in, a fixed character
@@ -772,7 +772,7 @@ STAND_INS = {}  # {category: its first character beyond ASCII}
 for code in range(128, 0x10000):
     STAND_INS.setdefault(category(chr(code)), chr(code))
 
-# Some characters are treated in another way:
+# A few characters need care:
 #
 #     U+0085              stays: it is a space, but not in a category of spaces
 #     ſ, U+212A           stay: the long s and the sign for kelvin count as s and k
@@ -797,32 +797,9 @@ def characters_of(name):
     return re.escape("".join(found))  # with \] for ], and so on
 
 
-# To translate a pattern, we go through its parts. For example, [^\s\p{Nd}]+ has the
-# parts [^ and \s and \p{Nd} and ] and +. This expression finds one part after the
-# other. The long parts stand first, because the first alternative that fits is taken:
-
-PART = re.compile(r"""
-    \\p\{\w+\}             # \p{L}
-  | \(\?(?:i?:|[!=])       # (?: or (?i: or (?! or (?=
-  | \[\^?\]?               # [ or [^
-  | [?*+}]\+|&&|--|~~      # two signs together, such as ++
-  | \\?[\s\S]              # any other character, with the \ before it
-""", re.VERBOSE)
-
-# Some parts mean one thing to Python, and another to the libraries for which a pattern
-# was written. For example, $ is the end of a line in some libraries, and the end of the
-# text in others. Such parts would silently change the ids, so we refuse them:
-#
-#     $  ^  \<  \>       the edge of a text, of a line or of a word
-#     ++  *+  ?+  }+     a + after another sign of repetition, as in a{2}+
-#     &&  --  ~~         "and" and "without" in brackets, as in [ab&&b], which is b
-#     []  [^]            brackets that begin with ]
-#     (                  a group that PART does not know
-#     \w and so on       all escapes with a letter, except for those below
-
-REFUSED = r"$ ^ \< \> ++ *+ ?+ }+ && -- ~~ [] [^] (".split()
-ESCAPES = r"\s \S \d \r \n".split()
-
+# To translate a pattern, we go through its parts. A part is \p{...}, or one character,
+# with the backslash before it if there is one. For example, [^\s\p{Nd}]+ has the parts
+# [ and ^ and \s and \p{Nd} and ] and +.
 
 def for_python(pattern):
     r"""Return the pattern with lists of characters in place of \p{...}.
@@ -834,13 +811,10 @@ def for_python(pattern):
     """
     translated = ""
     in_brackets = False
-    for part in PART.findall(pattern):
-        # After its first character, \w has only a letter. No other part is like this.
-        is_other_escape = part[1:].isalnum() and part not in ESCAPES
-        is_nested = in_brackets and part[0] == "["
-        if part in REFUSED or is_other_escape or is_nested or not part.isascii():
-            raise InputError(f"{part} in a pattern is not supported here")
-        if part[0] == "[":
+    for part in re.findall(r"\\p\{\w+\}|\\?.", pattern, re.DOTALL):
+        if part == "[" and in_brackets:
+            raise InputError("[ within [...] is not supported here")
+        if part == "[":
             in_brackets = True
         elif part == "]":
             in_brackets = False
@@ -852,30 +826,53 @@ def for_python(pattern):
     return translated
 
 
-# What stands between two matches must become a piece, too. So a second alternative
-# takes characters as long as the pattern does not match. (Where it matches nothing, as
-# a* does in front of b, a third one takes the next character.)
+# A few signs mean one thing to Python, and another to the libraries for which a pattern
+# was written. They would silently change the ids, so we refuse them:
+#
+#     ^ $ \A \Z \b \B \< \>    the edges of texts, lines and words
+#     \w \W                    Python and others do not count the same letters
+#     ++ *+ ?+ }+              repetitions that never give a character back
+#     && -- ~~                 operations with sets, in brackets
+#     []                       brackets that begin with ]
+#     \x \u \U \N              these could stand for characters beyond ASCII
+
+REFUSED = r"^ $ \A \Z \b \B \< \> \w \W ++ *+ ?+ }+ && -- ~~ [] \x \u \U \N".split()
+
+
+def check_pattern(pattern):
+    """Raise InputError if the pattern has a sign that is refused."""
+    if not pattern.isascii():
+        raise InputError("a pattern can only have ASCII characters here")
+    # The } of \p{L} is no repetition, and the ^ of [^...] means "not".
+    signs = re.sub(r"\\p\{\w+\}", "x", pattern).replace("[^", "[")
+    for sign in REFUSED:
+        if sign in signs:
+            raise InputError(f"{sign} in a pattern is not supported here")
+
+
+# What stands between two matches must become a piece, too. So if the pattern does not
+# match, we take characters until it does. (Where it matches, but matches nothing, as a*
+# in front of b, we take one character.)
 
 @lru_cache
 def compiled(pattern):
     """Return a regular expression that finds the pieces, one after the other."""
+    check_pattern(pattern)
     regex = for_python(pattern)
     try:
-        return re.compile(rf"{regex}|(?:(?!{regex})[\s\S])+|[\s\S]")
+        result = re.compile(rf"{regex}|(?:(?!{regex})[\s\S])+|[\s\S]")
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
+    if result.groups:  # findall() would return the groups, and not the pieces
+        raise InputError("write (?:...) in place of (...) in a pattern")
+    return result
 
 
 def split_by(pattern, text):
-    r"""Return the list of the pieces of a text. See pieces_of().
-
-    In UTF-16, some characters are made of two halves. In a broken string, such halves
-    stand alone, and UTF-8 cannot write them. Two that belong together are joined, and a
-    single one becomes U+FFFD:
-
-    >>> split_by(GPT2_PATTERN, "\ud83d\ude42 \ud83d")
-    ['🙂', ' �']
-    """
+    """Return the list of the pieces of a text. See pieces_of()."""
+    # JSON may write 🙂 as the two halves \ud83d\ude42. If a text was cut between them, a
+    # half is left, which UTF-8 cannot write. So we join halves, and replace a single
+    # one by U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
@@ -1010,7 +1007,7 @@ def pattern_in(steps):
 def from_json(root):
     """Return the Tokenizer that the content of a tokenizer.json describes."""
     pre_tokenizer = root["pre_tokenizer"]
-    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])  # a single one is bare
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])  # or a single step
     for part in [root["model"], *steps, *root["added_tokens"]]:
         for setting in UNSUPPORTED:
             if part.get(setting):
