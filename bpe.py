@@ -80,7 +80,7 @@ def merge(tokens, pair):
     merged = []
     i = 0
     while i < len(tokens):
-        if tuple(tokens[i:i + 2]) == pair:
+        if tuple(tokens[i:i + 2]) == pair:  # at the end this is one token, and no pair
             merged.append(tokens[i] + tokens[i + 1])
             i += 2
         else:
@@ -137,7 +137,7 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Section 7 defines a faster function called learn, which replaces this one.
+# Section 7 defines a faster learn, which replaces this one when the file is loaded.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -166,7 +166,7 @@ def ranks_of(pairs):
 # word by the same merges in the same order, and the model meets what it knows.
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
-# the word. Only tokens that stand side by side can be merged. So we join each two
+# the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word. If the result is a token, its rank tells when it was learned:
 # a lower rank was earlier. So we merge the neighbours whose token has the lowest rank,
 # again and again, until no neighbours make a token:
@@ -258,7 +258,7 @@ def text_of(ids, tokens):
 #     |             stands between alternatives
 #     ?             makes what stands before it optional
 #     +             once or more often
-#     *             once or more often, or not at all
+#     *             not at all, once or more often
 #     (?:...)       holds alternatives together, like brackets in arithmetic
 #     (?!\S)        here no \S follows
 #
@@ -321,7 +321,8 @@ def pieces_of(text, pattern):
 # This section puts the parts together in a class. Three things are new: special tokens,
 # normal forms, and text that arrives in parts.
 #
-# First, there are special tokens, which are no part of the text itself. Chat models
+# First, there are special tokens, which are no part of the text itself. GPT-2 has one,
+# <|endoftext|>, which stands between the documents that it learns from. Chat models
 # have tokens such as <|system|> and <|user|> that say who is speaking. What follows
 # <|system|> comes from those who run the program, and the model is trained to obey it.
 # Suppose a program joins the turns of a chat into one text, and a user types:
@@ -472,27 +473,30 @@ class Tokenizer:
 # space):
 #
 #     tokens  per character
-#         14           0.40  English  The cat is asleep on the warm roof.
-#         21           0.55  German   Die Katze schläft auf dem warmen Dach.
+#         15           0.43  English  The cat is asleep on the warm roof.
+#         22           0.58  German   Die Katze schläft auf dem warmen Dach.
 #         21           0.84  Turkish  Kedi sıcak çatıda uyuyor.
 #         69           2.56  Hindi    बिल्ली गरम छत पर सो रही है।
 #
 # GPT-4's pattern cuts numbers into groups of three digits, from the left: 1234567 into
 # 123, 456 and 7, but 234567 into 234 and 567. The 4 stands for four thousand in both.
 # But it begins a group in one number, and ends a group in the other, which makes
-# arithmetic hard to learn. And in our small vocabulary most groups are not tokens. 12
-# is one, and 123 is not:
+# arithmetic hard to learn. In our small vocabulary, most groups are not even tokens, so
+# 123 becomes 12 and 3, and 456 becomes 4, 5 and 6:
 #
 #     7· ·7·7· ·7·7·7· ·12·3·4·5·6·7
 #
-# Much of the text was code, so the indented line below needs no more tokens than the
-# other one. Seven of its eight spaces are a single token. The eighth belongs to the
-# token " return". In code, return almost always follows a space, so " return" became a
-# token and "return" did not. ("eturn" was learned on the way to " return".) And a word
-# in capitals is another word to the model:
+# Code has many indented lines. The second line needs no more tokens than the first:
 #
 #     r·eturn· x
 #            · return· x
+#
+# Seven of its eight spaces are a single token, and the eighth belongs to the next one.
+# In code, return almost always follows a space, so " return" became a token, and
+# "return" did not. ("eturn" was learned on the way to " return".)
+#
+# A word in capitals is another word to the model:
+#
 #     token· To·ken· T·O·K·E·N
 #
 # A prompt that ends with a space, as in the next line, is a trap. Nearly all words that
@@ -850,9 +854,10 @@ def check_pattern(pattern):
             raise InputError(f"{sign} in a pattern is not supported here")
 
 
-# What stands between two matches must become a piece, too. So if the pattern does not
-# match, we take characters until it does. (Where it matches, but matches nothing, as a*
-# in front of b, we take one character.)
+# What stands between two matches must become a piece, too. So the expression that finds
+# the pieces has three parts. The third one is for a pattern such as a*. In front of b
+# it matches, but what it matches is empty, so neither the first part nor the second one
+# gets any further.
 
 @lru_cache
 def compiled(pattern):
@@ -860,7 +865,11 @@ def compiled(pattern):
     check_pattern(pattern)
     regex = for_python(pattern)
     try:
-        result = re.compile(rf"{regex}|(?:(?!{regex})[\s\S])+|[\s\S]")
+        result = re.compile(
+            rf"{regex}"                   # a match of the pattern
+            rf"|(?:(?!{regex})[\s\S])+"  # or all characters before the next match
+            r"|[\s\S]"                   # or one character
+        )
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
     if result.groups:  # findall() would return the groups, and not the pieces
@@ -871,8 +880,8 @@ def compiled(pattern):
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
     # JSON may write 🙂 as the two halves \ud83d\ude42. If a text was cut between them, a
-    # half is left, which UTF-8 cannot write. So we join halves, and replace a single
-    # one by U+FFFD.
+    # half is left, which UTF-8 cannot write. UTF-16 can: two halves side by side are
+    # read as one character, and a single one as U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
@@ -901,7 +910,7 @@ def split_by(pattern, text):
 #     pre_tokenizer    two steps: Split cuts the text by the pattern, and ByteLevel
 #                      writes the bytes as characters
 #     decoder          reads the characters as bytes again
-#     ignore_merges    a piece that is a token gets its id without merging
+#     ignore_merges    in the model: a piece that is a token is not merged
 #
 # The template has what is the same in all the files that we write. save() adds the
 # special tokens, the normal form, the pattern, and the two parts of the model:
@@ -925,10 +934,10 @@ BYTES = {spare: byte for byte, spare in SPARE.items()}
 
 def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
-    # We merge two neighbours if together they are a token. Hugging Face's library
-    # merges them if the file lists this pair. To get the same ids there, we list every
-    # pair that joins to a token, in order of the id. For the token her, this is both
-    # ["h", "er"] and ["he", "r"], if these are tokens.
+    # We merge two neighbours if the joined text is a token. Hugging Face's library
+    # merges them if the file lists this pair. So we list every pair whose joined text
+    # is a token, in order of the id. For the token her, this is both ["h", "er"] and
+    # ["he", "r"], if these are tokens.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
