@@ -137,7 +137,8 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Section 7 defines a faster learn, which replaces this one when the file is loaded.
+# Until section 7, learn is learn_slowly. Section 7 defines a faster learn with the same
+# result. (The tests of this exercise call learn_slowly.)
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -200,10 +201,9 @@ def merge_piece_slowly(piece, ranks):
 
 merge_piece = merge_piece_slowly  # section 7 has a faster one, which replaces it
 
-# If the whole piece is a token, we return its id at once. For a learned token, merging
-# would give the same id, because the piece goes through the merges by which the token
-# was learned. But the makers of some vocabularies added whole words by other means.
-# Merging would never find these.
+# If the whole piece is a token, we take its id. For a token that we learned, merging
+# gives the same: its bytes once stood in the text, and were merged to this token. But
+# some vocabularies have words that no merges make, and only this shortcut finds them.
 
 def ids_of(piece, ranks):
     """Return the list of ids of a piece of text (a string).
@@ -283,11 +283,9 @@ GPT2_PATTERN = "|".join([
 # GPT-4's pattern ignores case in the first alternative, with (?i:...), so that IT'S is
 # cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
 # otherwise many tokens would be spent on single numbers, such as years. And it treats
-# the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
-# character at all follows. (The usual sign for the end is $, but libraries differ in
-# what it means.) Suppose a text ends in a newline and two spaces. With this alternative
-# they are one piece. Without it, the next alternative would take the newline alone, and
-# the spaces would be a second piece.
+# the ends of lines, \r and \n, apart from other spaces. \s+(?![\s\S]) takes all spaces
+# and ends of lines at the end of a text as one piece, because (?![\s\S]) means that no
+# character at all follows.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -321,7 +319,7 @@ def pieces_of(text, pattern):
 # This section puts the parts together in a class. Three things are new: special tokens,
 # normal forms, and text that arrives in parts.
 #
-# First, there are special tokens, which are no part of the text itself. GPT-2 has one,
+# First, there are special tokens, which are not part of the text itself. GPT-2 has one,
 # <|endoftext|>, which stands between the documents that it learns from. Chat models
 # have tokens such as <|system|> and <|user|> that say who is speaking. What follows
 # <|system|> comes from those who run the program, and the model is trained to obey it.
@@ -436,12 +434,13 @@ class Tokenizer:
         """Return the text of a list of ids. Raises KeyError for an unknown id."""
         return text_of(ids, self.tokens)
 
-    # Third, a model writes one id after the other, and a chat program wants to show the
-    # text as it grows. But a token may end in the middle of a character: 🙂 can be four
-    # tokens of one byte each. The first three must wait for the fourth. The module
-    # codecs has a decoder that does this. codecs.getincrementaldecoder("utf-8") returns
-    # its class, and decoder.decode(data) returns the characters that are complete. The
-    # bytes that are left are kept for the next call.
+    # The third new thing is text that arrives in parts. A model writes one id after the
+    # other, and a chat program wants to show the text as it grows. But a token may end
+    # in the middle of a character: 🙂 can be four tokens of one byte each. The first
+    # three must wait for the fourth. The module codecs has a decoder that does this.
+    # codecs.getincrementaldecoder("utf-8") returns its class, and decoder.decode(data)
+    # returns the characters that are complete. The bytes that are left are kept for the
+    # next call.
 
     # exercise 6.6: characters that are not yet complete
     def decode_stream(self, ids):
@@ -506,8 +505,9 @@ class Tokenizer:
 #
 #     "the· same· token· "
 #
-# A rare name comes as many small tokens. And this emoji is four tokens, each of them
-# one byte, so a model can stop in the middle of it:
+# A rare name becomes many small tokens. A model sees the tokens, and not the letters in
+# them, so it is hard for it to spell or to count letters. And this emoji is four
+# tokens, each of them one byte, so a model can stop in the middle of it:
 #
 #     K·ar·p·ath·y· O·k·on·jo·-·I·w·e·ala
 #     \xf0·\x9f·\x99·\x82
@@ -561,12 +561,13 @@ def show_effects(tokenizer):
 #
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
-#     No. The dev losses are 3.925 nats per token and 2.170 nats per letter. To compare
-#     them, take whole names. The dev names, with the boundary at the end of each, are
-#     3,459 tokens or 5,897 letters. So with tokens their loss is 3.925 * 3459 nats in
-#     all, which is 2.30 nats per letter. The names to learn from have only 21,106
-#     tokens and 6,763 boundaries, too few to learn much about each of the 512 tokens.
-#     In exchange, a name is written in fewer steps.
+#     No. The dev losses are 3.925 nats per token and 2.170 nats per letter. They cannot
+#     be compared, because a token is longer than a letter. So take all dev names
+#     together. They are 3,459 tokens or 5,897 letters, where the end of each name
+#     counts as one, too. With tokens their loss is 3.925 * 3459 nats, which is 2.30 for
+#     each of the letters. One reason is that the names are few: in training, each of
+#     the 512 tokens occurs only about 40 times. In exchange, a name is written in fewer
+#     steps.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -624,7 +625,7 @@ def show_effects(tokenizer):
 
 # exercise 6.7 (hard): counts that are corrected
 def merge_and_count(tokens, pair, times, counts):
-    """Merge the pair in a list of tokens, and correct the counts. Return the new pairs.
+    """Merge the pair in the list tokens, correct counts, return the set of new pairs.
 
     times says how often the piece with these tokens occurs in the text. counts is a
     Counter {pair: how often it occurs}. The new pairs contain the new token.
@@ -651,7 +652,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                counts[right, after] -= times  # in a a a, this is (a, a) again
+                counts[right, after] -= times  # in a a a, both (a, a) are gone
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
         i += 1
@@ -692,8 +693,9 @@ def learn(pieces, n_merges):
 
 # merge_piece_slowly looks at the whole piece again for each merge. For a word this does
 # no harm. But a text can have a line of 100,000 letters, and the time grows with the
-# square of the length. A heap helps here, too: at its top is the token of the lowest
-# rank that two neighbours make, with its start. For "slower" it begins with
+# square of the length. A heap helps here, too. It holds (rank, start) for every two
+# neighbours that make a token: the rank of the token, and where it begins. For
+# "slower", these are
 #
 #     (256, 4)     two neighbours make token 256, er, from 4 on
 #     (257, 1)     two neighbours make token 257, lo, from 1 on
@@ -830,7 +832,7 @@ def for_python(pattern):
     return translated
 
 
-# A few signs mean one thing to Python, and another to the libraries for which a pattern
+# Some signs mean one thing to Python, and another to the libraries for which a pattern
 # was written. They would silently change the ids, so we refuse them:
 #
 #     ^ $ \A \Z \b \B \< \>    the edges of texts, lines and words
@@ -838,7 +840,7 @@ def for_python(pattern):
 #     ++ *+ ?+ }+              repetitions that never give a character back
 #     && -- ~~                 operations with sets, in brackets
 #     []                       brackets that begin with ]
-#     \x \u \U \N              these could stand for characters beyond ASCII
+#     \x \u \U \N              characters beyond ASCII, of which only stand-ins are left
 
 REFUSED = r"^ $ \A \Z \b \B \< \> \w \W ++ *+ ?+ }+ && -- ~~ [] \x \u \U \N".split()
 
@@ -846,7 +848,7 @@ REFUSED = r"^ $ \A \Z \b \B \< \> \w \W ++ *+ ?+ }+ && -- ~~ [] \x \u \U \N".spl
 def check_pattern(pattern):
     """Raise InputError if the pattern has a sign that is refused."""
     if not pattern.isascii():
-        raise InputError("a pattern can only have ASCII characters here")
+        raise InputError("a pattern can only have ASCII characters here")  # as for \x
     # The } of \p{L} is no repetition, and the ^ of [^...] means "not".
     signs = re.sub(r"\\p\{\w+\}", "x", pattern).replace("[^", "[")
     for sign in REFUSED:
@@ -855,9 +857,7 @@ def check_pattern(pattern):
 
 
 # What stands between two matches must become a piece, too. So the expression that finds
-# the pieces has three parts. The third one is for a pattern such as a*. In front of b
-# it matches, but what it matches is empty, so neither the first part nor the second one
-# gets any further.
+# the pieces has more than one part.
 
 @lru_cache
 def compiled(pattern):
@@ -868,7 +868,7 @@ def compiled(pattern):
         result = re.compile(
             rf"{regex}"                   # a match of the pattern
             rf"|(?:(?!{regex})[\s\S])+"  # or all characters before the next match
-            r"|[\s\S]"                   # or one character
+            r"|[\s\S]"                   # or one character, after an empty match
         )
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
@@ -879,9 +879,9 @@ def compiled(pattern):
 
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # JSON may write 🙂 as the two halves \ud83d\ude42. If a text was cut between them, a
-    # half is left, which UTF-8 cannot write. UTF-16 can: two halves side by side are
-    # read as one character, and a single one as U+FFFD.
+    # A string can contain half a character: JSON may write 🙂 as \ud83d\ude42, and a
+    # text may be cut in between. UTF-8 cannot write halves, but UTF-16 can. Two halves
+    # side by side are read as one character, and a single one as U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
