@@ -53,8 +53,9 @@ def close(found, expected, tolerance=1e-9):
 def fill_with_sines(params):
     """Put 0.5 * sin(3 * k + i) into number i of parameter k, and add 0.5 in lists.
 
-    So every weight and every bias is different, and none is 0 or 1, which could hide a
-    factor or a term that is missing. params is a dict {name: Tensor}.
+    So the numbers of a parameter differ from each other, and only number 0 of parameter 0
+    is 0: equal numbers, 0 and 1 could hide a factor or a term that is missing. params is a
+    dict {name: Tensor}.
     """
     for k, p in enumerate(params.values()):
         for i, place in enumerate(gradcheck.places_in(p.data)):
@@ -69,7 +70,7 @@ def weighed(out, weights=None):
 
     A test can take this number for a loss. Its gradient for out is the weights.
     out is a Tensor of a lesson, and weights is data of the same shape, or one number if
-    out is a number. Without weights, they are sin(3 * i + j).
+    out is a number. Without weights, they are sin(3 * i + j), so only the first one is 0.
     """
     if weights is None:
         weights = sines(*out.shape, row_step=3.0)

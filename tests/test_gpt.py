@@ -1,7 +1,7 @@
 """Tests of gpt.py: its gradients, PyTorch's numbers, attention, training, writing, files, script.
 
 Expected numbers with many digits were computed with PyTorch 2.13 and transformers 5.24. A comment
-beside each of them has the code, which always begins with
+beside them has the code, which prints all digits by .tolist() or .item(), and always begins with
 
     import math, torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -19,7 +19,8 @@ import pytest
 
 import gpt
 import gradcheck
-from helpers import assert_close, numbers_in, random_data, random_tensor, run, start, weighed
+from helpers import (
+    assert_close, numbers_in, random_data, random_tensor, run, sines, start, weighed)
 
 exercise = pytest.mark.exercise  # says which exercise of the lesson a test is about
 SIZES = {  # of a small network
@@ -33,7 +34,10 @@ SIZES = {  # of a small network
 
 
 def random_model(**changes):
-    """Return a network with SIZES, except for changes. All parameters are random, biases too."""
+    """Return a network with SIZES, except for changes.
+
+    All parameters are random, also those that begin with a fixed number in first_params.
+    """
     config = {**SIZES, **changes}
     rng = random.Random(3)
     params = {}
@@ -42,16 +46,8 @@ def random_model(**changes):
     return gpt.GPT(params, config)
 
 
-def in_rows(numbers, shape):
-    """Return a list of numbers as a matrix of this shape, or as it is if the shape is (n,)."""
-    if len(shape) == 1:
-        return numbers
-    size = shape[1]
-    return [numbers[i:i + size] for i in range(0, len(numbers), size)]
-
-
-# The same network as sine_model() below, in transformers, which keeps the weights of c_ layers as
-# (n_in, n_out). gpt.py keeps them as (n_out, n_in), so here they are filled through p.T.
+# This is the network of sine_model() below, in transformers. It keeps the weights of c_ layers as
+# (n_in, n_out), and gpt.py as (n_out, n_in). So here they are filled through p.T.
 #
 # def turned(name, p):
 #     return p.T if ".c_" in name and p.dim() == 2 else p
@@ -67,23 +63,26 @@ def in_rows(numbers, shape):
 #                 w += 1
 #     return model
 def sine_model():
-    """Return a network with 8 channels, and 0.5 * sin(3 * k + i) as number i of parameter k.
+    """Return a network with SIZES, but 8 channels, and with the parameters of sine_gpt2().
 
-    The parameters are counted in the order of their names. Weights of layer norms get 1 added.
+    They come from a formula, so that PyTorch can have the same. Number i of parameter k is
+    0.5 * sin(3 * k + i), plus 1 in the weights of layer norms. The parameters are counted in the
+    order of their names.
     """
-    config = {**SIZES, "n_embd": 8}
-    params = {}
-    for k, (name, shape) in enumerate(sorted(gpt.shapes_of(config).items())):
-        numbers = [0.5 * math.sin(3 * k + i) for i in range(math.prod(shape))]
-        if "ln_" in name and "weight" in name:
-            numbers = [1 + number for number in numbers]
-        params[name] = gpt.Tensor(in_rows(numbers, shape))
-    return gpt.GPT(params, config)
+    model = random_model(n_embd=8)
+    for k, name in enumerate(sorted(model.params)):
+        p = model.params[name]
+        for i, place in enumerate(gradcheck.places_in(p.data)):  # row by row
+            number = 0.5 * math.sin(3 * k + i)
+            if "ln_" in name and "weight" in name:
+                number += 1
+            gradcheck.put(p, place, number)
+    return model
 
 
 def test_doctests():
     results = doctest.testmod(gpt)
-    assert results.attempted > 10  # doctest has found the lines that begin with >>>
+    assert results.attempted > 10  # doctest has found the lines with >>>: more than 10
     assert results.failed == 0
 
 
@@ -114,22 +113,26 @@ def test_gradient_of_gelu_agrees_with_nudging():
 
 @exercise("5.4")
 def test_gradients_of_attend_agree_with_nudging():
-    # attend and attend_backward work on lists. This function makes a Tensor of the mix.
+    # attend and attend_backward work on lists. This function makes a Tensor of the mix, with one
+    # row, because weighed() takes a matrix.
     def mix_of(query, keys, values):
         mix, weights = gpt.attend(query.data, keys.data, values.data)
 
-        def backward(grad):  # grad has a single row, as the result has
+        def backward(grad):  # grad has one row, too
             return gpt.attend_backward(query.data, keys.data, values.data, weights, grad[0])
         return gpt.Tensor([mix], [query, keys, values], backward)
-    check_gradients(mix_of, (3,), (1, 3), (1, 3))  # the token sees one token
-    check_gradients(mix_of, (3,), (4, 3), (4, 2))  # it sees four, with values of 2 numbers
+    # The token sees one token, whose weight is always 1. So query and key get zeros as gradients.
+    check_gradients(mix_of, (3,), (1, 3), (1, 3))
+    # It sees four. Queries and keys have 3 numbers, and values have 2.
+    check_gradients(mix_of, (3,), (4, 3), (4, 2))
 
 
 @exercise("5.5")
 def test_gradient_of_attention_agrees_with_nudging():
-    def two_documents(qkv):  # rows 0 and 1 are the first one, and row 2 is the second
+    # There are two heads. Rows 0 and 1 are the first document, and row 2 is the second.
+    def two_documents(qkv):
         return gpt.attention(qkv, 2, [0, 1, 0], {})
-    check_gradients(two_documents, (3, 12))
+    check_gradients(two_documents, (3, 12))  # queries, keys and values have 4 numbers each
 
 
 def test_gradients_of_all_parameters_agree_with_nudging():
@@ -149,7 +152,8 @@ def test_gradients_of_all_parameters_agree_with_nudging():
 @exercise("5.1")
 def test_layer_norm_gives_the_numbers_of_pytorch():
     # weight, bias = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.5, 0.0, -1.0])
-    # print(torch.nn.functional.layer_norm(torch.tensor([1.0, 2.0, 6.0]), (3,), weight, bias))
+    # x = torch.tensor([[1.0, 2.0, 6.0]])
+    # print(torch.nn.functional.layer_norm(x, (3,), weight, bias).tolist())
     weight = gpt.Tensor([1.0, 2.0, 3.0])
     bias = gpt.Tensor([0.5, 0.0, -1.0])
     out = gpt.layer_norm(gpt.Tensor([[1.0, 2.0, 6.0]]), weight, bias)
@@ -159,7 +163,7 @@ def test_layer_norm_gives_the_numbers_of_pytorch():
 # x = torch.tensor([0.0, 1.0, -1.0, 3.0, 0.5, 1000.0, -1000.0], requires_grad=True)
 # y = torch.nn.functional.gelu(x, approximate="tanh")
 # y.sum().backward()
-# print(y, x.grad)
+# print(y.tolist(), x.grad.tolist())
 GELU = {  # v: (gelu(v), the slope of gelu at v)
     0.0: (0.0, 0.5),
     1.0: (0.8411919906082768, 1.0829640838457826),
@@ -187,11 +191,11 @@ def test_gelu_slope_gives_the_numbers_of_pytorch(v):
 @exercise("5.6")
 def test_a_block_gives_the_numbers_of_gpt2_in_transformers():
     # x = torch.sin(torch.arange(24.0)).reshape(1, 3, 8)
-    # print(sine_gpt2().transformer.h[1](x)[0][2])
+    # print(sine_gpt2().transformer.h[1](x)[0][2].tolist())
     #
     # sine_gpt2() stands above sine_model(), h[1] is block 1, [0] is the only text of the batch,
     # and [2] is the last of its three rows.
-    x = gpt.Tensor(in_rows([math.sin(i) for i in range(24)], (3, 8)))
+    x = gpt.Tensor(sines(3, 8, row_step=8.0))  # sin(8 * i + j): the sines of 0 to 23, as in x there
     out = sine_model().block(x, 1, [0, 1, 2], {})
     assert_close(out.data[2], [
         -0.6980954410526683, -3.3666081535010948, -2.796667484087951, 1.1268898471747348,
@@ -207,16 +211,18 @@ def test_adamw_step_is_pytorchs():
     # for g in [0.5, -1.0], [-0.25, -1.0], [2.0, 0.125]:
     #     w.grad, b.grad = torch.tensor([g]), torch.tensor(g)
     #     optimizer.step()
-    # print(w, b)
+    # print(w.tolist(), b.tolist())
+    #
+    # In gpt.py, too, only matrices decay, and the betas are BETA1 and BETA2.
     w = gpt.Tensor([[1.0, -2.0]])
     b = gpt.Tensor([0.5, 1.5])
     params = {"w": w, "b": b}
     m = gpt.zeros(params)
     v = gpt.zeros(params)
-    factor = 0.25
+    factor = 0.25  # adamw_step multiplies all gradients by it, so here they are divided by it
     grads = [[0.5, -1.0], [-0.25, -1.0], [2.0, 0.125]]
     for t, g in enumerate(grads, start=1):
-        b.grad = [number / factor for number in g]  # adamw_step multiplies them by factor
+        b.grad = [number / factor for number in g]
         w.grad = [b.grad]  # the same numbers, as the only row of a matrix
         gpt.adamw_step(params, m, v, t, lr=0.1, weight_decay=0.5, factor=factor)
         assert (w.grad, b.grad) == (None, None)  # the step sets them to None
@@ -227,7 +233,7 @@ def test_adamw_step_is_pytorchs():
 def test_training_gives_the_losses_of_pytorch():
     # Here each document begins and ends with 0. (train() does not ask which id is the boundary.)
     documents = [[0, 3, 1, 0], [0, 4, 4, 2, 1, 5, 0], [0, 6, 0], [0, 2, 2, 5, 0]]
-    # PyTorch's code takes the same documents, and sine_gpt2(), which stands above sine_model():
+    # PyTorch's code takes these documents, and sine_gpt2(), which stands above sine_model():
     #
     # model = sine_gpt2()
     # params = list(model.parameters())
@@ -245,13 +251,13 @@ def test_training_gives_the_losses_of_pytorch():
     #     loss = total / sum(len(ids) - 1 for ids in batch)
     #     optimizer.zero_grad()
     #     loss.backward()
-    #     norm = torch.nn.utils.clip_grad_norm_(params, math.inf)
+    #     norm = torch.nn.utils.clip_grad_norm_(params, math.inf)  # this clips nothing
     #     for p in params:
     #         p.grad /= max(1, norm)  # clip_grad_norm_(params, 1) divides by norm + 1e-6
-    #     for group in optimizer.param_groups:
+    #     for group in optimizer.param_groups:  # the rate rises in one step, and falls in 23
     #         group["lr"] = 0.01 * (0.5 if step == 1 else (25 - step) / 23)
     #     optimizer.step()
-    #     print(step, loss)
+    #     print(step, loss.item())
     expected = {  # the losses of some of the 24 steps
         1: 4.15689313783161,
         2: 3.487256942095619,
@@ -265,9 +271,9 @@ def test_training_gives_the_losses_of_pytorch():
         losses[step] = loss
     # 24 steps, and 3 documents in a batch:
     gpt.train(sine_model(), documents, 24, 3, lr=0.01, weight_decay=0.1, report=report)
-    assert list(losses) == list(range(1, 25))
+    assert list(losses) == list(range(1, 25))  # train has called report after each step
     for step, loss in expected.items():
-        assert_close(losses[step], loss, 1e-9)
+        assert_close(losses[step], loss, 1e-9)  # what rounding does grows from step to step
 
 
 # --- Attention ---
@@ -280,8 +286,9 @@ def attention_rows(rows, positions, memory):
 @exercise("5.3")
 def test_attend_weighs_each_value_by_how_well_its_key_fits_the_query():
     query = [0.0, 2.0, 0.0, 0.0]
-    # The 9s do not count, because the query is 0 there. So the scores, product / sqrt(4), are 0
-    # and 2 * log(3) / 2 = log(3). The weights are in proportion to e^0 = 1 and e^log(3) = 3.
+    # The 9s do not count, because the query is 0 there. So the products are 0 and 2 * log(3). The
+    # query has 4 numbers, so the scores are product / sqrt(4): 0 and log(3). The weights are in
+    # proportion to e^0 = 1 and e^log(3) = 3.
     keys = [[9.0, 0.0, 9.0, 9.0], [9.0, math.log(3), 9.0, 9.0]]
     mix, weights = gpt.attend(query, keys, [[10.0], [20.0]])
     assert_close(weights, [0.25, 0.75])
@@ -302,17 +309,17 @@ def test_each_head_attends_with_its_own_columns_and_keeps_them_in_memory(head, f
     values = [row[first + 8:end + 8] for row in rows]
     mix, weights = gpt.attend(query, keys, values)
     assert out[2][first:end] == mix  # the mixes of the two heads stand side by side
-    assert memory[head] == (keys, values, weights)
+    assert memory[head] == (keys, values, weights)  # the weights are those of the last token
 
 
 @exercise("5.5")
 def test_no_row_of_attention_sees_the_future_or_another_document():
     rows = random_data(random.Random(4), (5, 12))
     out = attention_rows(rows, [0, 1, 2, 0, 1], {})  # rows 0 to 2 and rows 3 to 4: two documents
-    # Rows 0 and 1 get the same without row 2, their future, and without the other document.
-    assert attention_rows(rows[:2], [0, 1], {}) == out[:2]
-    # Rows 3 and 4 get the same without the other document.
-    assert attention_rows(rows[3:], [0, 1], {}) == out[3:]
+    for n in 1, 2, 3:  # the first n rows get the same without all rows after them
+        assert attention_rows(rows[:n], range(n), {}) == out[:n]
+    for n in 4, 5:  # so do rows 3 to n - 1, and also without the first document
+        assert attention_rows(rows[3:n], range(n - 3), {}) == out[3:n]
 
 
 @exercise("5.5")
@@ -326,16 +333,21 @@ def test_attention_gives_the_same_in_two_calls_that_share_a_memory():
 
 # --- The network and its loss ---
 
-@pytest.mark.parametrize("n_layer, n_embd", [(1, 24), (4, 64)])
+@pytest.mark.parametrize("n_layer, n_embd", [
+    (1, 24),  # as large as that of the first command
+    (4, 64),  # larger
+])
 def test_the_loss_of_a_fresh_network_is_nearly_that_of_equal_probabilities(n_layer, n_embd):
     config = {**SIZES, "vocab_size": 27, "n_layer": n_layer, "n_embd": n_embd}
     model = gpt.GPT(gpt.first_params(config, seed=42), config)
-    loss = gpt.loss_of(model, [[26, 5, 2, 7, 7, 1, 26]]).data
-    assert loss == pytest.approx(math.log(27), abs=0.1)  # each of 27 tokens: -log(1 / 27)
+    loss = gpt.loss_of(model, [[26, 5, 2, 7, 7, 1, 26]]).data  # any document
+    # With equal probabilities, the loss of each token is -log(1 / 27) = log(27). It differs a
+    # little from this, because first_params makes logits of about 0.1 in size, not of 0.
+    assert loss == pytest.approx(math.log(27), abs=0.1)
 
 
 @pytest.mark.parametrize("name, mean, std", [
-    ("wte.weight", 0, 1 / 7),  # 1 / sqrt(n_embd), and n_embd is 49 here
+    ("wte.weight", 0, 1 / 7),  # 1 / sqrt(n_embd), as n_embd is 49 below
     ("wpe.weight", 0, 0.02),
     ("h.0.attn.c_proj.weight", 0, 0.02),
     ("h.1.mlp.c_fc.weight", 0, 1 / 7),
@@ -344,8 +356,9 @@ def test_the_loss_of_a_fresh_network_is_nearly_that_of_equal_probabilities(n_lay
     ("ln_f.weight", 0.1, 0),
 ])
 def test_the_first_parameters_have_this_mean_and_standard_deviation(name, mean, std):
-    # The sizes are larger here, so that each matrix has at least 49 * 49 numbers. Then mean and
-    # standard deviation differ by chance from the expected ones, but by less than the tolerance.
+    # The sizes are larger than SIZES, so that each matrix has at least 49 * 49 numbers. By chance,
+    # their mean typically differs by std / 49 from the expected one, and their standard deviation
+    # by std / (49 * sqrt(2)), which is 1.4 %. Both tolerances are at least four times as large.
     config = {**SIZES, "vocab_size": 50, "n_positions": 50, "n_embd": 49}
     numbers = numbers_in(gpt.first_params(config, seed=1)[name].data)
     assert statistics.mean(numbers) == pytest.approx(mean, abs=0.02)
@@ -360,7 +373,7 @@ def test_changing_token_t_changes_the_logits_of_row_t_and_later_rows_only(t):
     ids[t] = 4  # which is not among the ids
     after = model(ids).data
     same = [new == old for new, old in zip(after, before)]  # for each row
-    assert same == [i < t for i in range(6)]
+    assert same == [i < t for i in range(6)]  # True for rows 0 to t - 1, then False
 
 
 def test_loss_of_and_evaluate_return_the_mean_over_all_tokens():
@@ -368,20 +381,20 @@ def test_loss_of_and_evaluate_return_the_mean_over_all_tokens():
     first = [6, 3, 1, 6]  # 3 tokens are predicted
     second = [6, 4, 4, 2, 1]  # 4 tokens are predicted
     losses = [gpt.loss_of(model, [ids]).data for ids in (first, second)]
-    mean = (3 * losses[0] + 4 * losses[1]) / 7
+    mean = (3 * losses[0] + 4 * losses[1]) / 7  # over all 3 + 4 tokens
     assert_close(gpt.loss_of(model, [first, second]).data, mean)
     assert_close(gpt.evaluate(model, [first, second]), mean)
 
 
-@pytest.mark.parametrize("cut", [1, 3, 5])
-def test_logits_are_the_same_if_tokens_come_one_by_one_and_memories_keep_the_earlier(cut):
+@pytest.mark.parametrize("n_together", [1, 3, 5])  # of six tokens; the others come one by one
+def test_logits_are_the_same_if_tokens_come_one_by_one_and_memories_keep_the_earlier(n_together):
     model = random_model()
     ids = [6, 3, 1, 4, 4, 2]
     memories = model.new_memories()
-    found = model(ids[:cut], memories=memories).data  # the first ones still come together
-    for t in range(cut, 6):
+    found = model(ids[:n_together], memories=memories).data
+    for t in range(n_together, 6):
         found += model(ids[t:t + 1], start=t, memories=memories).data
-    assert_close(found, model(ids).data)
+    assert_close(found, model(ids).data)  # all six together, without memories of earlier tokens
 
 
 # --- Training ---
@@ -391,7 +404,8 @@ def test_adamw_step_names_a_parameter_without_a_gradient():
     params = {"frozen": gpt.Tensor([1.0])}
     zeros = gpt.zeros(params)  # for both averages, m and v
     with pytest.raises(ValueError, match="no gradient has reached the parameter frozen"):
-        gpt.adamw_step(params, zeros, zeros, 1, 0.1, 0.0, 1.0)  # the numbers do not matter
+        # t, lr, weight_decay and factor can be any numbers here.
+        gpt.adamw_step(params, zeros, zeros, 1, 0.1, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("scale, expected", [
@@ -409,12 +423,13 @@ def test_clip_factor_brings_the_norm_of_all_gradients_together_to_at_most_1(scal
 
 
 def test_the_learning_rate_rises_for_a_twentieth_of_the_steps_and_falls():
-    # It rises in 60 / 20 = 3 steps, to 1/4, 2/4 and 3/4 of the highest rate, which is 5.7. Then it
-    # falls in 57 steps, each time by 5.7 / 57 = 0.1.
+    # In the first 60 / 20 = 3 steps, it is 1/4, 2/4 and 3/4 of the highest rate, which is 5.7. The
+    # other 57 steps begin with 5.7, and each has 5.7 / 57 = 0.1 less than the one before.
     rates = [gpt.rate_at(step, 60, 5.7) for step in range(1, 61)]
     assert_close(rates[:5], [1.425, 2.85, 4.275, 5.7, 5.6])
     assert_close(rates[-1], 0.1)
-    assert gpt.rate_at(1, 10, 0.5) == 0.5  # a twentieth of 10 steps is none: it only falls
+    # A twentieth of 10 steps is not even one step. So step 1 has the highest rate, here 0.5.
+    assert gpt.rate_at(1, 10, 0.5) == 0.5
 
 
 # --- Generation ---
@@ -428,11 +443,13 @@ BEST_ONE = [2000, 0, 0, 0]
 
 @exercise("5.8")
 @pytest.mark.parametrize("temperature, top_k, top_p, expected", [
-    (1, 9, 1, ALL_FOUR),  # there are fewer than 9
-    (0.5, None, 1, [1455, 364, 91, 91]),  # 16 : 4 : 1 : 1, the squares of 4 : 2 : 1 : 1; of 22
+    (1, 9, 1, ALL_FOUR),  # there are only four, and a top_k of 9 keeps them all
+    # 1 / 0.5 = 2, so e^(logit / 0.5) is the square of e^logit: 4 : 2 : 1 : 1 become 16 : 4 : 1 : 1,
+    # which makes 16/22, 4/22, 1/22 and 1/22 of the 2000 draws.
+    (0.5, None, 1, [1455, 364, 91, 91]),
     (1, 2, 1, BEST_TWO),  # the best 2
     (1, None, 0.7, BEST_TWO),  # 1/2 is below 0.7, but 1/2 + 1/4 is not
-    (1, 3, 0.8, BEST_TWO),  # among the best 3, the first two have 4/7 + 2/7 = 0.86
+    (1, 3, 0.8, BEST_TWO),  # among the best 3, 4/7 is below 0.8, but 4/7 + 2/7 = 0.86 is not
     (0.5, None, 0.7, BEST_ONE),  # at this temperature, the first one has 16/22 = 0.73
     (0, None, 1, BEST_ONE),  # temperature 0: always the likeliest
 ])
@@ -452,8 +469,8 @@ def test_choose_draws_each_token_as_often_as_expected(temperature, top_k, top_p,
 @exercise("5.8")
 def test_top_p_lets_no_other_token_in_when_it_is_reached_exactly():
     rng = random.Random(0)
-    # Both tokens have the probability 0.5. So token 0 alone reaches a top_p of 0.5, and in 50
-    # draws there is no other.
+    # Both tokens have the probability 0.5, and token 0 comes first. So token 0 alone reaches a
+    # top_p of 0.5, and in 50 draws there is no other.
     assert {gpt.choose([0.0, 0.0], rng, 1, None, 0.5) for _ in range(50)} == {0}
 
 
@@ -461,9 +478,9 @@ class Counting:
     """A stand-in for a network, which is certain that token i + 1 comes after token i."""
 
     def __init__(self):
-        self.boundary = 9
+        self.boundary = 9  # the ids are 0 to 9
         self.config = {"n_positions": 5}
-        self.calls = []  # (ids, start) of each call
+        self.calls = []  # of each call: (ids, the position of the first one)
 
     def new_memories(self):
         return [{}]
@@ -479,8 +496,8 @@ class Counting:
 @pytest.mark.parametrize("ids, max_new_tokens, expected", [
     ([6], 50, [7, 8]),  # 9, the boundary, is drawn next
     ([8], 50, []),  # 9 is drawn at once
-    ([0], 50, [1, 2, 3, 4, 5]),  # 0 to 4 fill the context, and 5 is never fed in
-    ([0, 1, 2, 3, 4], 50, [5]),  # the context is full from the start
+    ([0], 50, [1, 2, 3, 4, 5]),  # 0 to 4 fill the context, so 5 cannot be fed in to draw 6
+    ([0, 1, 2, 3, 4], 50, [5]),  # the context is full from the start, so only 5 is drawn
     ([0], 2, [1, 2]),  # max_new_tokens is reached
 ])
 def test_generate_ends_before_a_boundary_with_a_full_context_or_at_the_maximum(
@@ -505,8 +522,9 @@ def test_generate_hands_temperature_top_k_and_top_p_to_choose():
 @exercise("5.9")
 def test_generate_sends_each_token_through_the_network_only_once():
     model = Counting()
-    list(gpt.generate(model, [1, 2], 3, random.Random(0)))  # draws 3, 4 and 5
-    assert model.calls == [([1, 2], 0), ([3], 2), ([4], 3)]  # each with its position
+    # This draws 3, 4 and 5. Nothing is drawn after 5, so 5 is not sent.
+    list(gpt.generate(model, [1, 2], 3, random.Random(0)))
+    assert model.calls == [([1, 2], 0), ([3], 2), ([4], 3)]
 
 
 # --- Errors ---
@@ -520,7 +538,7 @@ def test_layer_norm_refuses_rows_that_are_shorter_than_its_weight_and_bias():
 @pytest.mark.parametrize("ids, lengths", [
     ([7], None),  # the ids are 0 to 6
     ([0] * 7, None),  # the context has room for 6
-    ([0, 1, 2], [1, 1]),  # two documents of one token each, but three ids
+    ([0, 1, 2], [1, 1]),  # three ids, but two documents of one id each
 ])
 def test_a_network_refuses_unknown_ids_and_positions_and_wrong_lengths(ids, lengths):
     with pytest.raises(ValueError):
@@ -530,16 +548,17 @@ def test_a_network_refuses_unknown_ids_and_positions_and_wrong_lengths(ids, leng
 # --- Files ---
 
 def test_a_loaded_network_is_the_saved_one_with_numbers_rounded_to_32_bits(tmp_path):
-    model = random_model(characters="abcdef")
-    gpt.save(tmp_path / "new" / "folder", model)
-    loaded = gpt.load(tmp_path / "new" / "folder")
+    model = random_model(characters="abcdef")  # ids 0 to 5, and 6 is the boundary
+    folder = tmp_path / "new" / "folder"  # neither is there yet
+    gpt.save(folder, model)
+    loaded = gpt.load(folder)
     assert loaded.config == model.config
-    assert not list(tmp_path.rglob("*.part"))  # save has renamed all of them
+    assert not list(folder.glob("*.part"))  # save has renamed all that it wrote as name.part
     for name, p in model.params.items():
         rounded = array("f", numbers_in(p.data))  # "f" is a float of 32 bits
         assert numbers_in(loaded.params[name].data) == list(rounded)
     ids = [6, 3, 1]
-    assert_close(loaded(ids).data, model(ids).data, 1e-5)
+    assert_close(loaded(ids).data, model(ids).data, 1e-5)  # 32 bits keep about 7 digits
 
 
 def test_save_writes_nothing_if_there_is_a_parameter_that_load_would_not_read(tmp_path):
@@ -557,7 +576,7 @@ def write_as_transformers_does(folder, model):
     """
     config = {**SIZES, "model_type": "gpt2", "n_inner": None, "attn_pdrop": 0.1}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    # attn.bias is the mask, here a single byte, 1.
+    # attn.bias is the mask, here only the byte 1, at 0 in the data.
     header = {"transformer.h.0.attn.bias": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}
     data = b"\1"
     for name, p in model.params.items():
@@ -576,10 +595,17 @@ def test_a_folder_as_transformers_writes_it_is_loaded_and_saved_in_our_form(tmp_
     model = random_model()
     write_as_transformers_does(tmp_path, model)
     loaded = gpt.load(tmp_path)
-    assert_close(loaded([6, 3, 1]).data, model([6, 3, 1]).data, 1e-5)
-    gpt.save(tmp_path / "again", loaded)
-    # No name has a prefix, and the mask is gone.
-    assert gpt.load(tmp_path / "again").params.keys() == model.params.keys()
+    ids = [6, 3, 1]
+    assert_close(loaded(ids).data, model(ids).data, 1e-5)  # the file has numbers of 32 bits
+    gpt.save(tmp_path, loaded)
+    # The file begins with 8 bytes, which are the length of the header, and then comes the header.
+    data = (tmp_path / "model.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + length])
+    # In the file itself no name has a prefix now, and the mask is gone.
+    assert header.keys() - {"__metadata__"} == model.params.keys()
+    # Its numbers had 32 bits already, so not one is rounded when the network is saved again.
+    assert gpt.load(tmp_path)(ids).data == loaded(ids).data
 
 
 def assert_refused(folder):
@@ -594,9 +620,9 @@ def assert_refused(folder):
     {"n_layer": 3},  # the file has 2 blocks
     {"n_positions": 5},  # the file has 6 positions
     {"characters": 5},  # not a string
-    {"model_type": "llama"},  # this, and what follows, cannot be done by gpt.py
-    {"activation_function": "gelu"},
-    {"layer_norm_epsilon": 1e-6},
+    {"model_type": "llama"},  # another kind of network
+    {"activation_function": "gelu"},  # gpt.py has gelu_new only, the formula with tanh
+    {"layer_norm_epsilon": 1e-6},  # it is 1e-5 in gpt.py
 ])
 def test_a_folder_with_a_changed_config_is_refused(changes, tmp_path):
     gpt.save(tmp_path, random_model())
@@ -606,12 +632,13 @@ def test_a_folder_with_a_changed_config_is_refused(changes, tmp_path):
 
 
 # The first parameter in the file is wte.weight. Its shape is [7, 4], and its numbers are the bytes
-# from 0 to 7 * 4 * 4 = 112. (Old and new are equally long, so nothing else in the file moves.)
+# from 0 to 7 * 4 * 4 = 112, so its data_offsets are [0, 112]. (Old and new are equally long, so
+# nothing else in the file moves.)
 @pytest.mark.parametrize("old, new", [
     (b"F32", b"F16"),  # numbers of 16 bits
-    (b"[7, 4]", b"[4, 7]"),
-    (b"[0, ", b"[-4,"),  # begins too early
-    (b"112]", b"1e9]"),  # ends after the end of the file
+    (b"[7, 4]", b"[4, 7]"),  # 4 ids with 7 channels
+    (b"[0, ", b"[-4,"),  # begins before the first number
+    (b"112]", b"1e9]"),  # ends too late, even after the end of the file
     (b"wte", b"wti"),  # there is no wte.weight
 ])
 def test_a_folder_with_a_changed_header_of_model_safetensors_is_refused(old, new, tmp_path):
@@ -623,20 +650,26 @@ def test_a_folder_with_a_changed_header_of_model_safetensors_is_refused(old, new
     assert_refused(tmp_path)
 
 
-@pytest.mark.parametrize("name, length", [
+@pytest.mark.parametrize("name, end", [  # the file keeps its bytes [:end]
     ("config.json", 50),  # it ends in the middle
     ("model.safetensors", 7),  # even the 8 bytes with the length of the header are cut
     ("model.safetensors", -1),  # only the last byte is missing
+    ("model.safetensors", -16),  # the last row of wpe.weight is missing: 4 numbers of 4 bytes
 ])
-def test_a_folder_with_a_file_that_was_cut_short_is_refused(name, length, tmp_path):
-    gpt.save(tmp_path, random_model())
+def test_a_folder_with_a_file_that_was_cut_short_is_refused(name, end, tmp_path):
+    model = random_model()
+    # Put wpe.weight at the end of the file. Its last row is used only by a text of 6 tokens. So
+    # the network would work on shorter texts without it, but load must refuse the file.
+    model.params["wpe.weight"] = model.params.pop("wpe.weight")
+    gpt.save(tmp_path, model)
     path = tmp_path / name
-    path.write_bytes(path.read_bytes()[:length])
+    path.write_bytes(path.read_bytes()[:end])
     assert_refused(tmp_path)
 
 
 # --- The script ---
 
+# This network is trained in less than a second.
 SMALL = ["--steps", "20", "--n-embd", "8", "--eval-docs", "20", "--samples", "3"]
 
 
@@ -652,10 +685,12 @@ def test_the_script_prints_steps_losses_heads_and_samples_and_the_same_in_every_
     training, heads, samples = out.split("\n\n", 2)
     steps = re.findall("^step +([0-9]+)  loss 3.[0-9]{4} [|] ", training, re.M)
     assert steps == "1 2 4 6 8 10 12 14 16 18 20".split()  # the first, and each tenth of 20
-    # The losses after training are below log(27) = 3.3, that of equal probabilities.
+    # The losses after training begin with 3.0. So they are below log(27) = 3.3, the loss of equal
+    # probabilities.
     assert re.findall("^([a-z]+) loss 3.0[0-9]{2}", training, re.M) == ["train", "dev", "test"]
     rows = heads.split("\n")[1:]  # without the title
-    # The first dev name is gwenael. Before the g, all four heads can see only the boundary.
+    # The first dev name is gwenael. Before the g, all four heads can see only the boundary, so its
+    # weight is 1, which is shown as █.
     assert rows[0] == "g  █  █  █  █"
     assert [row[0] for row in rows] == list("gwenael·")
     assert samples.count("\n") == 4  # after the title and each of the 3 names
@@ -668,19 +703,20 @@ def pairs(documents):
 
 
 @pytest.mark.parametrize("n_positions", [1, 2, 3, 5, 20])
-def test_windows_predict_every_token_exactly_once_and_fit_into_the_context(n_positions):
-    documents = [[9, 1, 9], [9, 1, 2, 3, 4, 5, 9], [9, 9]]
+def test_windows_predict_the_same_tokens_as_the_documents_and_fit_into_the_context(n_positions):
+    documents = [[9, 1, 9], [9, 1, 2, 3, 4, 5, 9], [9, 9]]  # 9 is the boundary
     windows = gpt.windows(documents, n_positions)
-    assert pairs(windows) == pairs(documents)
+    assert pairs(windows) == pairs(documents)  # so each token is predicted from the one before it
     for ids in windows:
-        assert 1 <= len(ids) - 1 <= n_positions  # the last id is no input
+        # The last id is no input, so it needs no place in the context. At least one id is an input.
+        assert 1 <= len(ids) - 1 <= n_positions
 
 
 def test_long_documents_are_cut_into_windows_and_a_line_says_so(tmp_path):
     path = tmp_path / "data"
-    # One long document among 20, because the script asks for at least 10. Its inputs are 9 tokens:
-    # the boundary and 8 letters.
-    path.write_text("abcdefgh\n" + "abc\n" * 19, encoding="utf-8")
+    # One of 10 documents is long. (The script asks for at least 10.) Its inputs are 9 tokens: the
+    # boundary and 8 letters.
+    path.write_text("abcdefgh\n" + "abc\n" * 9, encoding="utf-8")
     args = ["--data", path, "--steps", "1", "--samples", "0"]
     line = "1 documents are cut into windows of 8 tokens\n"
     assert output(*args, "--block-size", "8").startswith(line)
@@ -691,9 +727,9 @@ def test_a_saved_network_continues_a_prompt_and_goes_on_learning(tmp_path):
     output(*SMALL, "--save", tmp_path)
     texts = output("--load", tmp_path, "--samples", "2", "--prompt", "ma").split()
     assert [text[:2] for text in texts] == ["ma", "ma"]
-    # The first line is "step     1  loss ...".
-    first_line, _ = output("--load", tmp_path, *SMALL).split("\n", 1)
-    assert float(first_line.split()[3]) < 3.2  # the loss of a new network is 3.29
+    # The first words are "step 1 loss" and the loss. For a new network this is 3.29.
+    words = output("--load", tmp_path, *SMALL).split()
+    assert float(words[3]) < 3.2
 
 
 def test_a_network_that_learned_from_ids_continues_each_line_of_ids_at_once(tmp_path):
@@ -706,7 +742,8 @@ def test_a_network_that_learned_from_ids_continues_each_line_of_ids_at_once(tmp_
     process = start("gpt", "--load", folder, "--ids", "-", "--temperature", "0")
     for prompt in ["5", "", "5 6"]:
         print(prompt, file=process.stdin, flush=True)
-        assert process.stdout.readline() == "5 6 7 \n"  # before the next prompt comes
+        # The script writes a blank after each id, and the line comes before the next prompt.
+        assert process.stdout.readline() == "5 6 7 \n"
     out, error = process.communicate("9\n", timeout=60)  # an unknown id
     assert out == ""
     assert error == "gpt.py: error: '9\\n' has a part that this network does not know\n"

@@ -23,18 +23,18 @@ def sum_of_squares(x, factor=2.0):
 
 
 def test_check_passes_right_gradients_returns_how_many_and_leaves_the_numbers_unchanged():
-    x = Tensor([[1.0, -2.0, 0.0], [4.0, 10.0, 1e-3]])
+    x = Tensor([[1.0, -2.0, 0.0], [4.0, 10.0, 1e-3]])  # 6 numbers, large and small
     before = [list(row) for row in x.data]  # a copy
-    assert gradcheck.check(lambda: sum_of_squares(x), {"x": x}) == 6  # numbers in x
+    assert gradcheck.check(lambda: sum_of_squares(x), {"x": x}) == 6
     assert x.data == before
-    value = Value(3.0)
-    assert gradcheck.check(lambda: value * value, {"value": value}) == 1  # a Value is one number
+    value = Value(3.0)  # one number
+    assert gradcheck.check(lambda: value * value, {"value": value}) == 1
 
 
 def test_a_gradient_that_is_wrong_by_a_hundred_thousandth_is_noticed():
     x = Tensor([[0.0, 3.0]])
     # The gradients are 0 and 6. With 2.00002 as factor, the first is still 0, so it is right. The
-    # second is 6.00006, which is too large by a hundred thousandth of 6.
+    # second is 2.00002 * 3 = 6.00006, which is too large by a hundred thousandth of 6.
     message = r"gradient of x\[0, 1\]: 6.0000\d*, but by nudging 6$"
     with pytest.raises(AssertionError, match=message):
         gradcheck.check(lambda: sum_of_squares(x, factor=2.00002), {"x": x})
@@ -42,9 +42,9 @@ def test_a_gradient_that_is_wrong_by_a_hundred_thousandth_is_noticed():
 
 def test_a_gradient_of_another_shape_is_noticed():
     x = Tensor([[1.0, 2.0]])
-    x.grad = [[2.0]]  # one number for two
+    x.grad = [[2.0]]  # only one number, but x has two
     with pytest.raises(AssertionError, match="the gradient of x has another shape"):
-        # check() would compute another x.grad first, and compare() takes it as it is.
+        # check() would first compute x.grad itself. compare() takes it as it is.
         gradcheck.compare(lambda: sum_of_squares(x).data, "x", x)
 
 
@@ -67,4 +67,6 @@ def test_a_loss_that_differs_from_call_to_call_is_noticed():
 @pytest.mark.parametrize("x", [3e-6, -3e-5])
 def test_a_right_gradient_passes_if_a_kink_is_near(x):
     value = Value(x)
-    assert gradcheck.check(lambda: value.relu() * 5, {"value": value}) == 1  # number was checked
+    # With * 5 the right gradients are 5 at 3e-6, and 0 at -3e-5. check() returns how many numbers
+    # it checked: 1.
+    assert gradcheck.check(lambda: value.relu() * 5, {"value": value}) == 1

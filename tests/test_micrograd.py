@@ -12,7 +12,7 @@ import micrograd
 from helpers import random_data
 from micrograd import MLP, Layer, Neuron, Value
 
-exercise = pytest.mark.exercise
+exercise = pytest.mark.exercise  # says which exercise of the lesson a test is about
 
 
 # --- derivatives by nudging and by hand ---
@@ -26,11 +26,12 @@ def test_nudging_finds_the_derivative_for_each_input():
 
 
 @exercise("1.1")
-def test_nudging_goes_up_and_down():
+def test_nudging_goes_up_by_h_and_down_by_h():
     def cube(x):
         return x ** 3
-    # up and down: (3.5^3 - 2.5^3) / (3.5 - 2.5) = 42.875 - 15.625 = 27.25
-    # up only, it would be (3.5^3 - 3^3) / (3.5 - 3) = 31.75
+    # The derivative is 27. With an h as large as 0.5, the result shows which way it was nudged.
+    # Up and down, it is (3.5^3 - 2.5^3) / (3.5 - 2.5) = (42.875 - 15.625) / 1 = 27.25.
+    # Up only, it would be (3.5^3 - 3^3) / (3.5 - 3) = (42.875 - 27) / 0.5 = 31.75.
     assert micrograd.nudge(cube, 3.0, h=0.5) == pytest.approx([27.25])
 
 
@@ -38,8 +39,8 @@ def test_nudging_goes_up_and_down():
 @exercise("1.2")
 @pytest.mark.parametrize("a, b, square, slopes", [
     (2.0, -3.0, 16.0, [16.0, -16.0]),  # total = -4
-    (1.5, 0.5, 5.0625, [6.75, 6.75]),  # total = 2.25
-    (0.0, 4.0, 0.0, [0.0, 0.0]),  # total = 0
+    (0.5, 3.0, 4.0, [16.0, 2.0]),  # total = 2
+    (0.0, 4.0, 0.0, [0.0, 0.0]),  # total = 0: an answer that divides by a or by total fails
 ])
 def test_square_by_hand_gives_the_square_and_its_two_derivatives(a, b, square, slopes):
     found, found_slopes = micrograd.square_by_hand(a, b)
@@ -47,8 +48,10 @@ def test_square_by_hand_gives_the_square_and_its_two_derivatives(a, b, square, s
     assert found_slopes == pytest.approx(slopes)
 
 
-@pytest.mark.parametrize("std", [0.1, 1.0, 3.0])  # small, medium and large parameters
-def test_every_derivative_in_layer_by_hand_is_the_one_that_nudging_gives(std):
+# std is the typical size of the parameters. With small ones all outputs are close to 0.5, where
+# the sigmoid is nearly straight. With large ones many are close to 0 or 1, where it is nearly flat.
+@pytest.mark.parametrize("std", [0.1, 1.0, 3.0])
+def test_every_derivative_from_layer_by_hand_is_the_one_that_nudging_gives(std):
     rng = random.Random(2)
     # gradcheck nudges each number in .data, and compares the slope of the loss with .grad
     weights = SimpleNamespace(data=random_data(rng, (2, 2), std))
@@ -57,14 +60,14 @@ def test_every_derivative_in_layer_by_hand_is_the_one_that_nudging_gives(std):
     def loss():
         return micrograd.layer_by_hand(weights.data, biases.data)[0]
     _, weights.grad, biases.grad = micrograd.layer_by_hand(weights.data, biases.data)
-    assert gradcheck.compare(loss, "weights", weights) == 4  # it has compared all 4
+    assert gradcheck.compare(loss, "weights", weights) == 4  # it has compared all four
     assert gradcheck.compare(loss, "biases", biases) == 2  # both of them
 
 
-def test_the_loss_of_a_layer_of_zeros_and_its_derivatives_by_hand():
+def test_the_loss_and_the_derivatives_of_a_layer_whose_parameters_are_all_0():
     loss, d_weights, d_biases = micrograd.layer_by_hand([[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0])
     # All outputs are sigmoid(0) = 0.5. So an error is 0.5, or -0.5 where the target is 1.
-    assert loss == 0.25
+    assert loss == 0.25  # All eight squares are 0.25, and so is their mean.
     # The derivative of a bias is a sum over the four examples of 2 * error / 8 * 0.5 * (1 - 0.5),
     # which is 1/32 or -1/32.
     # For AND, the targets are 0 0 0 1, which gives three times 1/32, and once -1/32.
@@ -75,9 +78,9 @@ def test_the_loss_of_a_layer_of_zeros_and_its_derivatives_by_hand():
     assert d_weights == [[0, 0], [-1 / 16, -1 / 16]]
 
 
-# --- every operation ---
+# --- every operation, and what is refused ---
 
-# a name for pytest's report, the operation, and numbers for a and b
+# a name for pytest's report, the operation, and a number for a, or numbers for a and b
 OPERATIONS = [
     ("a + b", lambda a, b: a + b, [1.5, -2.0]),
     ("a - b", lambda a, b: a - b, [1.5, -2.0]),
@@ -92,7 +95,7 @@ OPERATIONS = [
     ("a ** -2", lambda a: a ** -2, [-1.5]),
     ("a ** 0.5", lambda a: a ** 0.5, [4.0]),
 ]
-# a method of Value, the same function of plain numbers, and a number
+# a method of Value, a function that gives the same result for a plain number, and this number
 FUNCTIONS = [
     (Value.exp, math.exp, -3.0),
     (Value.log, math.log, 0.2),
@@ -107,32 +110,35 @@ def test_an_operation_gives_what_plain_numbers_give_and_the_right_gradient(name,
     values = [Value(number) for number in numbers]
     out = f(*values)
     assert out.data == pytest.approx(f(*numbers))
-    # 3 times, so that the grad of f's result is 3: with 1, a missing factor would not show
+    # 3 times, so that the grad of f's result is 3. With 1, it would not show if backward() forgot
+    # to multiply by it. check() needs names for the Values: a is the first, and b the second.
     gradcheck.check(lambda: 3 * f(*values), dict(zip("ab", values)))
 
 
-@pytest.mark.parametrize("method, f, number", FUNCTIONS)
-def test_a_function_gives_the_right_number_and_the_right_gradient(method, f, number):
+@pytest.mark.parametrize("method, expected_f, number", FUNCTIONS)
+def test_exp_log_tanh_and_relu_give_the_right_number_and_gradient(method, expected_f, number):
     value = Value(number)
-    assert method(value).data == pytest.approx(f(number))
-    # 3 times, so that the grad of f's result is 3: with 1, a missing factor would not show
+    assert method(value).data == pytest.approx(expected_f(number))
+    # 3 times, so that the grad of the method's result is 3. With 1, it would not show if backward()
+    # forgot to multiply by it.
     gradcheck.check(lambda: 3 * method(value), {"x": value})
 
 
 def test_at_zero_the_derivatives_of_x_to_the_power_of_0_and_of_relu_are_0():
     zero = Value(0.0)
-    (zero ** 0).backward()  # the rule k * x^(k - 1) would divide by zero here
+    (zero ** 0).backward()  # The rule k * x^(k - 1) fails here, because 0^-1 would be 1 / 0.
     zero.relu().backward()
-    assert zero.grad == 0.0
+    assert zero.grad == 0.0  # the sum of both derivatives: a leaf adds up
 
 
 def test_relu_of_nan_is_nan():
+    # If it were 0, a loss that is not a number would look like a perfect one.
     assert math.isnan(Value(math.nan).relu().data)
 
 
 @pytest.mark.parametrize("f, error", [
-    (lambda: Value(0.0).log(), ValueError),
-    (lambda: Value(-2.0) ** 0.5, ValueError),
+    (lambda: Value(0.0).log(), ValueError),  # 0 has no logarithm
+    (lambda: Value(-2.0) ** 0.5, ValueError),  # -2 has no square root
     (lambda: Value(2.0) ** Value(3.0), TypeError),  # an exponent must be a plain number
     (lambda: Value(1.0) / 0, ZeroDivisionError),
     (lambda: MLP(2, [1])([1.0]), ValueError),  # one number for two inputs
@@ -158,10 +164,10 @@ def example_of_section_5():
 def test_backward_sends_a_grad_only_when_it_is_complete():
     a, b, c, d = example_of_section_5()
     d.backward()
-    # as in the first table of section 5; if b sends before c, a gets 14
+    # as in the first table of section 5; if b sends before c, a gets 14 instead of 26
     assert (a.grad, b.grad, c.grad, d.grad) == (26, 13, 6, 1)
     a, b, c, _ = example_of_section_5()
-    (c * b).backward()  # d again, but now c is the first factor
+    (c * b).backward()  # d again, but now c is the first factor, which must make no difference
     assert a.grad == 26
 
 
@@ -179,8 +185,8 @@ def test_backward_visits_each_value_once():
     y = x
     for _ in range(200):
         y = y + y  # each time, twice as many paths lead from x to y
-    y.backward()  # along each path by itself, it would never end
-    assert x.grad == 2.0 ** 200
+    y.backward()  # if it walked each of the 2^200 paths by itself, it would never end
+    assert x.grad == 2.0 ** 200  # y is 2^200 * x
 
 
 @exercise("1.3")
@@ -213,9 +219,10 @@ def local_grads_of(out):
     return dict(zip(out.parents, out.local_grads, strict=True))
 
 
+# (a / b)' is 1 / b for a, and -a / b^2 for b.
 @exercise("1.4")
 @pytest.mark.parametrize("x, y", [(3.0, 2.0), (-1.0, 4.0), (0.0, -0.5)])
-def test_division_and_its_derivatives(x, y):
+def test_division_gives_the_quotient_and_its_two_derivatives(x, y):
     a = Value(x)
     b = Value(y)
     out = a / b
@@ -236,9 +243,10 @@ def test_a_value_divided_by_a_plain_number_and_a_plain_number_by_a_value():
     assert local_grads_of(inverse)[a] == pytest.approx(-6 / 9)  # (6 / a)' = -6 / a^2
 
 
+# e^1000 is too large for a float. So at 1000, (e^x - e^-x) / (e^x + e^-x) would raise an error.
 @exercise("1.5")
-@pytest.mark.parametrize("x", [0.5, -2.0, 0.0, 1000.0])  # e^1000 is too large for a float
-def test_tanh_and_its_derivative(x):
+@pytest.mark.parametrize("x", [0.5, -2.0, 0.0, 1000.0])
+def test_tanh_is_one_operation_and_its_derivative_is_1_minus_tanh_squared(x):
     value = Value(x)
     out = value.tanh()
     assert out.data == pytest.approx(math.tanh(x))
@@ -252,7 +260,8 @@ def test_a_weighted_sum_is_one_operation():
     bias = Value(0.25)
     out = micrograd.weighted_sum(weights, inputs, bias)
     assert out.data == -1.25  # 0.5 * 3 - 2 * 1.5 + 0.25
-    # All five are parents of the sum itself. A weight gets the input, an input the weight.
+    # All five are parents of the sum itself. The local gradient of a weight is its input, that of
+    # an input is its weight, and that of the bias is 1.
     local_grads = local_grads_of(out)
     assert [local_grads[x] for x in [*weights, *inputs, bias]] == [3.0, 1.5, 0.5, -2.0, 1.0]
 
@@ -260,19 +269,21 @@ def test_a_weighted_sum_is_one_operation():
 def test_the_gradient_of_a_weighted_sum_in_which_a_value_comes_several_times():
     a = Value(1.0)
     b = Value(-2.0)
-    # a * a + b * a + a * b + b; 3 times, so that its grad is 3
+    # The sum is a * a + b * a + a * b + b. It has a in four places and b in three, and what comes
+    # from all of them must add up. 3 times, so that the grad of the sum is 3: with 1, it would not
+    # show if backward() forgot to multiply by it.
     gradcheck.check(lambda: 3 * micrograd.weighted_sum([a, b, a], [a, a, b], b), {"a": a, "b": b})
 
 
 def test_a_weighted_sum_of_lists_of_different_lengths_is_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # one weight, but two inputs
         micrograd.weighted_sum([Value(1.0)], [Value(1.0), Value(2.0)], Value(0.0))
 
 
 # --- neuron, layer, network ---
 
 def set_parameters(thing, numbers):
-    """Give the parameters of a neuron or a network these numbers."""
+    """Give the parameters of a neuron or a network these numbers, in the order of parameters()."""
     for p, number in zip(thing.parameters(), numbers, strict=True):
         p.data = number
 
@@ -288,18 +299,21 @@ def test_a_new_neuron_has_bias_0_and_a_neuron_applies_relu_only_if_it_has_one(ha
 
 def test_parameters_returns_the_values_of_all_neurons_in_order_and_no_copies():
     model = MLP(2, [3, 1])
-    neuron = model.layers[0].neurons[1]
-    # Each of the 3 hidden neurons has 2 weights and a bias, so the second one has places 3 to 5.
-    # A Value is equal only to itself, not to a copy.
-    assert model.parameters()[3:6] == [*neuron.weights, neuron.bias]
-    assert len(model.parameters()) == 3 * 3 + 4  # the last neuron has 3 weights and a bias
+    expected = []
+    for layer in model.layers:
+        for neuron in layer.neurons:
+            expected += [*neuron.weights, neuron.bias]
+    assert model.parameters() == expected  # A Value is equal only to itself, not to a copy.
+    # Each of the 3 hidden neurons has 2 weights and a bias. The last one has 3 weights and a bias.
+    assert len(expected) == 3 * 3 + 4
 
 
 def test_two_hidden_neurons_compute_xor():
     model = MLP(2, [2, 1])
     # two weights and a bias each: h1 = relu(x1 + x2) and h2 = relu(x1 + x2 - 1)
     hidden = [1.0, 1.0, 0.0, 1.0, 1.0, -1.0]
-    set_parameters(model, [*hidden, 1.0, -2.0, 0.0])  # the output is h1 - 2 * h2 + 0
+    # The output is h1 - 2 * h2 + 0. Without the -0.5 of section 6, it is XOR itself, 0 or 1.
+    set_parameters(model, [*hidden, 1.0, -2.0, 0.0])
     for x, xor in (([0, 0], 0), ([0, 1], 1), ([1, 0], 1), ([1, 1], 0)):
         assert model(x)[0].data == xor  # [0]: the only output
 
@@ -316,12 +330,14 @@ def test_the_first_weights_of_a_layer_have_mean_0_and_variance_2_over_nin():
     numbers = []  # 200 neurons with 50 weights each: 10,000 random numbers
     for neuron in Layer(nin, 200, True, random.Random(1)).neurons:
         numbers += [w.data for w in neuron.weights]
-    # with so many, mean and variance are close to what they should be, but not exact
+    # They are random, so mean and variance are not exact. By the rules of statistics, the mean is
+    # off by about 0.002: the standard deviation, the root of 2 / 50, divided by the root of 10,000.
+    # The variance is off by about 1.4%, the root of 2 / 10,000. We allow a few times as much.
     assert statistics.mean(numbers) == pytest.approx(0, abs=0.01)
     assert statistics.pvariance(numbers) == pytest.approx(2 / nin, rel=0.05)
 
 
-# --- the moons ---
+# --- the moons, the loss and training ---
 
 def test_without_noise_the_points_are_on_two_half_circles():
     points = micrograd.two_moons(100, random.Random(3), noise=0.0)
@@ -334,7 +350,8 @@ def test_without_noise_the_points_are_on_two_half_circles():
     for x, y in lower:  # the lower half of a circle around (1, 0.5)
         assert math.hypot(x - 1, y - 0.5) == pytest.approx(1)
         assert y <= 0.5
-    # Some points are near the ends, x = -1 and x = 2. min and max compare x first, and [0] is x.
+    # Both have points near the end where the angle is pi, at x = -1 and at x = 2. So they are whole
+    # half circles, not only quarters. min and max compare x first, and [0] is x.
     assert min(upper)[0] < -0.9
     assert max(lower)[0] > 1.9
 
@@ -344,8 +361,9 @@ def score_is_x(point):
     return [Value(point[0])]
 
 
-def test_the_loss_and_the_number_of_right_answers_in_the_table_of_section_7():
+def test_the_loss_and_the_number_of_right_answers_for_the_table_of_section_7():
     points = [((3.0,), 1), ((0.2,), 1), ((0.5,), -1)]  # the scores and labels in the table
+    # the mean of the losses in the table
     assert micrograd.loss_of(score_is_x, points).data == pytest.approx((0.0 + 0.8 + 1.5) / 3)
     # The first two are right, the third is wrong. A score of 0 is never right.
     no_answer = [((0.0,), 1), ((0.0,), -1)]
@@ -357,14 +375,17 @@ def test_the_loss_on_the_moons_has_the_right_gradient_for_every_parameter_of_a_n
     model = MLP(2, [3, 3, 1], rng)
     points = micrograd.two_moons(6, rng)
     params = {}
+    # Where all outputs of a layer are 0, as those of the first layer would be here for two points,
+    # the totals of the next layer are its biases. They begin at 0, where relu has a kink: nudging
+    # gives half the slope there, and backward() gives 0. So all parameters are moved a little.
     for i, p in enumerate(model.parameters()):
-        p.data += rng.gauss(0, 0.1)  # so that no bias is 0
+        p.data += rng.gauss(0, 0.1)
         params[f"parameter {i}"] = p
     # check() returns how many were compared: 3 * (2 + 1), 3 * (3 + 1) and 1 * (3 + 1) by layers
     assert gradcheck.check(lambda: micrograd.loss_of(model, points), params) == 9 + 12 + 4
 
 
-def test_two_steps_of_gradient_descent_with_a_falling_learning_rate_by_hand():
+def test_two_steps_of_training_with_l2_and_a_falling_learning_rate_by_hand():
     model = MLP(1, [1])
     weight, bias = model.parameters()
     weight.data = 0.4
@@ -375,23 +396,25 @@ def test_two_steps_of_gradient_descent_with_a_falling_learning_rate_by_hand():
     # So the loss is ((1 - w - b) + (1 + 2w + b)) / 2, where b cancels, + 0.3 * (w^2 + b^2).
     # As b begins at 0 and its derivative is 0, it stays 0, and the loss is 1 + 0.5w + 0.3w^2.
     # The derivative for w is 0.5 + 0.6w. The learning rate is 0.1 in step 1, and 0.05 in step 2.
-    second = 0.4 - 0.1 * (0.5 + 0.6 * 0.4)  # w after step 1
-    third = second - 0.05 * (0.5 + 0.6 * second)  # w after step 2
-    first_loss = 1 + 0.5 * 0.4 + 0.3 * 0.4 ** 2
-    second_loss = 1 + 0.5 * second + 0.3 * second ** 2
+    second_w = 0.4 - 0.1 * (0.5 + 0.6 * 0.4)  # after step 1
+    third_w = second_w - 0.05 * (0.5 + 0.6 * second_w)  # after step 2
+    first_loss = 1 + 0.5 * 0.4 + 0.3 * 0.16  # 0.16 is 0.4^2
+    second_loss = 1 + 0.5 * second_w + 0.3 * second_w ** 2
     assert losses == pytest.approx([first_loss, second_loss])
-    assert weight.data == pytest.approx(third)
+    assert weight.data == pytest.approx(third_w)
     assert bias.data == 0
 
 
 def test_the_map_shows_the_scores_and_the_points(capsys):
     def score_is_the_smaller_one(point):
         return [Value(min(point))]
-    # one in the upper left corner, one in the lower right corner, and two outside of the map
+    # The map goes from x = -1.5 to 2.5 and from y = -1 to 1.5. One point is in its upper left
+    # corner, one in its lower right corner, and two are outside, on the right and on the left.
     points = [((-1.4, 1.4), 1), ((2.4, -0.9), -1), ((9.0, 0.0), 1), ((-9.0, 0.0), 1)]
     micrograd.draw_map(score_is_the_smaller_one, points, width=4, height=2)
-    # The middles of the cells are at x = -1, 0, 1 and 2, and at y = 0.875 (the first row) and
-    # -0.375. So the score is above 0, which is ░, only in the last two cells of the first row.
+    # A cell is 1 wide and 1.25 high. The middles are at x = -1, 0, 1 and 2, and at y = 0.875 (the
+    # first row) and -0.375. A cell is ░ if both x and y are above 0 in its middle. This is so only
+    # in the last two cells of the first row.
     assert capsys.readouterr().out == "● ░░\n   o\n"
 
 
@@ -416,6 +439,7 @@ def test_a_short_run_prints_the_results_of_sections_3_and_4_and_trains_on_the_mo
 
 
 def test_a_learning_rate_that_is_too_large_is_an_input_error():
-    # after the first step the parameters are so large that the scores are not finite any more
+    # The first step makes the parameters so large that no score is finite any more. The second one
+    # has to compute with them, and must not raise an error of its own.
     with pytest.raises(micrograd.InputError, match="--lr is too large"):
-        micrograd.main(["--steps", "9", "--lr", "1e300"])
+        micrograd.main(["--steps", "2", "--lr", "1e300"])

@@ -1,8 +1,14 @@
 """mlp.py: gradients by nudging and by hand, layers and networks against PyTorch, the script.
 
 gradcheck.check(loss, tensors) calls loss().backward(), and fails unless the gradient of each number
-agrees with what nudging this number does to the loss. A loss is one number. weighed() makes one of
-a matrix: it adds up all numbers, each times a weight of its own.
+in tensors agrees with what nudging this number does to the loss. A loss is one number. weighed()
+makes one of a matrix: it adds up all numbers, each times a weight of its own. In row i and column j
+this is sin(3 * i + j). So the weight of the first number is 0, and no test relies on it alone.
+
+sines(n, m) is a matrix of n rows and m columns, with sin(2 * i + j) in row i and column j. Another
+row_step takes the place of the 2. fill_with_sines() makes number i of parameter k
+0.5 * sin(3 * k + i), and adds 0.5 in lists. close() says whether two lists or matrices have the
+same numbers, up to 1e-9 or another tolerance.
 """
 import copy
 import doctest
@@ -10,23 +16,22 @@ import itertools
 import math
 import random
 import re
-from pathlib import Path
 
 import pytest
 
 import gradcheck
 import mlp
-from helpers import close, fill_with_sines, numbers_in, sines, weighed
+from helpers import ROOT, close, fill_with_sines, numbers_in, sines, weighed
 from mlp import Tensor
 
 exercise = pytest.mark.exercise
 
 CONFIG = {  # of a network that is small enough to nudge all of its parameters
     "vocab_size": 6,  # the ids are 0 to 5, and 5 is the boundary
-    "block_size": 3,
-    "n_embd": 2,
-    "n_hidden": 4,
-    "n_layer": 1,
+    "block_size": 3,  # ids in a context
+    "n_embd": 2,  # numbers in an embedding
+    "n_hidden": 4,  # neurons in a hidden layer
+    "n_layer": 1,  # hidden layers
     "activation": "tanh",
     "init": "kaiming",
     "norm": "batch",
@@ -35,21 +40,23 @@ EXAMPLES = [  # contexts of block_size ids, and their targets
     ((5, 5, 5), 0),
     ((5, 5, 0), 3),
     ((5, 0, 3), 1),
-    ((0, 3, 1), 5),  # up to here those of the document 5 0 3 1 5
-    ((3, 1, 5), 2),  # any other one
+    ((0, 3, 1), 5),  # up to here, they are the examples of the document 5 0 3 1 5
+    ((3, 1, 5), 2),  # made up, so that there are examples of more than one document
 ]
-DOCUMENTS = [
+DOCUMENTS = [  # with the boundary, 5, at both ends
     [5, 0, 3, 1, 5],
     [5, 2, 2, 5],
     [5, 4, 0, 5],
 ]
 
-# The long constants below come from PyTorch 2.13 in float64. All snippets begin with the following
-# lines, and use CONFIG, EXAMPLES and DOCUMENTS. A snippet may use what the one before it defines.
+# The long constants below come from PyTorch 2.13 in float64. All but one are rounded to 12
+# decimals. All snippets begin with the following lines, and use constants of this file. A snippet
+# may use what the one before it defines.
 #
 #     import math, random, torch, mlp
 #     from torch.nn import functional as F
 #     torch.set_default_dtype(torch.float64)
+#     torch.set_printoptions(precision=17)  # decimals; without this line PyTorch prints 4
 #     def parameter(k, *shape):  # parameter k, as fill_with_sines() makes it
 #         numbers = 0.5 * torch.sin(3.0 * k + torch.arange(math.prod(shape)))
 #         if len(shape) == 1: numbers += 0.5
@@ -65,8 +72,8 @@ def loss_of(model, examples, training=True):
 
 
 def build(**changes):
-    """Return a small network whose parameters are all different."""
-    model = mlp.build(CONFIG | changes, seed=5)
+    """Return a network of CONFIG with these changes. Its parameters are filled with sines."""
+    model = mlp.build(CONFIG | changes, seed=5)  # any seed: what is drawn with it is replaced
     fill_with_sines(model.params)
     return model
 
@@ -82,39 +89,39 @@ def train(model, examples):
     return losses
 
 
-def test_doctests():
+def test_all_doctests_pass():
     assert doctest.testmod(mlp).failed == 0
 
 
 # --- data ---
 
 @exercise("3.1")
-def test_each_token_after_the_first_boundary_is_the_target_of_one_context():
-    documents = [[0, 5, 6, 0], [0, 7, 0]]  # 0 is the boundary
+def test_examples_of_gives_each_token_after_the_first_boundary_with_its_context():
+    documents = [[0, 5, 6, 0], [0, 7, 0]]  # here 0 is the boundary
     assert mlp.examples_of(documents, 3) == [
-        ((0, 0, 0), 5),
+        ((0, 0, 0), 5),  # boundaries fill the context up
         ((0, 0, 5), 6),
         ((0, 5, 6), 0),
         ((0, 0, 0), 7),
         ((0, 0, 7), 0),
     ]
     contexts = [context for context, _ in mlp.examples_of(documents, 1)]
-    assert contexts == [(0,), (5,), (6,), (0,), (7,)]
-    assert documents == [[0, 5, 6, 0], [0, 7, 0]]  # they have not been changed
+    assert contexts == [(0,), (5,), (6,), (0,), (7,)]  # just the token before each target
+    assert documents == [[0, 5, 6, 0], [0, 7, 0]]  # examples_of() has not changed them
 
 
 # --- Tensor ---
 
 def test_gradients_of_a_sum_in_which_one_tensor_occurs_twice_agree_with_nudging():
     a = Tensor(sines(3, 2))
-    b = Tensor(sines(3, 2, row_step=0.7))  # other numbers than those of a
+    b = Tensor(sines(3, 2, row_step=0.7))  # row 0 is that of a, but rows 1 and 2 are not
     gradcheck.check(lambda: weighed(a + b + a), {"a": a, "b": b})
 
 
 # --- layers ---
 
 @exercise("3.2")
-def test_the_embedding_looks_up_rows():
+def test_the_embedding_gives_the_row_of_each_id():
     weight = Tensor([[1.0, 2.0], [3.0, 4.0]])
     assert mlp.embedding(weight, [1, 0]).data == [[3.0, 4.0], [1.0, 2.0]]
 
@@ -131,24 +138,25 @@ def test_gradient_of_the_embedding_agrees_with_nudging():
 
 def test_gradient_of_flatten_consecutive_agrees_with_nudging():
     x = Tensor(sines(6, 2))
-    gradcheck.check(lambda: weighed(mlp.flatten_consecutive(x, 3)), {"x": x})  # makes 2 rows of 6
+    # Each 3 rows of 2 numbers become one row of 6.
+    gradcheck.check(lambda: weighed(mlp.flatten_consecutive(x, 3)), {"x": x})
 
 
 @exercise("3.3")
 @pytest.mark.parametrize("n_rows, n_in, n_out", [
-    (2, 3, 4),
+    (2, 3, 4),  # here and in the next case, all sizes differ, so that mixing them up is an error
     (4, 2, 5),
-    (1, 1, 1),
+    (1, 3, 2),  # a single row
 ])
 def test_gradients_of_the_linear_layer_agree_with_nudging(n_rows, n_in, n_out):
     tensors = {
         "x": Tensor(sines(n_rows, n_in)),
-        "weight": Tensor(sines(n_out, n_in, row_step=1.5)),  # other numbers than those of x
+        "weight": Tensor(sines(n_out, n_in, row_step=0.7)),  # only row 0 is also a row of x
     }
 
     def loss():
         return weighed(mlp.linear(**tensors))
-    gradcheck.check(loss, tensors)
+    gradcheck.check(loss, tensors)  # without a bias
     tensors["bias"] = Tensor(sines(1, n_out)[0])  # a list, and from now on loss() uses it
     gradcheck.check(loss, tensors)
 
@@ -160,17 +168,18 @@ def test_the_linear_layer_gives_sums_worked_out_by_hand():
     bias = Tensor([0.5, 0.0, -1.0])
     assert mlp.linear(x, weight).data == [
         [11, 17, 14],  # 1 * 3 + 2 * 4, 1 * 5 + 2 * 6, 1 * 0 + 2 * 7
-        [4, 6, 7],
+        [4, 6, 7],  # 0 * 3 + 1 * 4, 0 * 5 + 1 * 6, 0 * 0 + 1 * 7
     ]
-    assert mlp.linear(x, weight, bias).data == [  # each row plus the bias
+    assert mlp.linear(x, weight, bias).data == [  # each of these rows plus the bias
         [11.5, 17, 13],
         [4.5, 6, 6],
     ]
 
 
 @exercise("3.4")
-def test_tanh_is_that_of_math_and_its_gradient_agrees_with_nudging():
-    numbers = [-3.0, -0.5, 0.0, 0.25, 1.0, 20.0]  # tanh is flat at 20, and steepest at 0
+def test_tanh_agrees_with_math_tanh_and_its_gradient_with_nudging():
+    # tanh is steepest at 0, and flat at 20. weighed() gives the first number, 0.25, the weight 0.
+    numbers = [0.25, -3.0, -0.5, 0.0, 1.0, 20.0]
     x = Tensor([numbers])
 
     def loss():
@@ -180,7 +189,7 @@ def test_tanh_is_that_of_math_and_its_gradient_agrees_with_nudging():
 
 
 def test_relu_makes_negative_numbers_0_and_its_gradient_agrees_with_nudging():
-    x = Tensor([[-3.0, -0.5], [0.1, 20.0]])  # not 0, where relu has a kink
+    x = Tensor([[-3.0, -0.5], [0.1, 20.0]])  # none is 0, where relu has a kink
 
     def loss():
         return weighed(mlp.relu(x))
@@ -198,13 +207,13 @@ def multiply(factor, a):
 
 
 @exercise("3.5")
-@pytest.mark.parametrize("targets", [[2], [2, 0, 2]])
+@pytest.mark.parametrize("targets", [[2], [2, 0, 2]])  # of one example, and of three
 @pytest.mark.parametrize("factor", [
-    1,  # cross-entropy is the loss
+    1,  # the loss is cross-entropy, so its backward function gets a grad of 1
     3,  # the loss is 3 times cross-entropy, so its backward function gets a grad of 3
 ])
-def test_gradient_of_cross_entropy_alone_or_times_3_agrees_with_nudging(factor, targets):
-    logits = Tensor(sines(len(targets), 4))  # for 4 tokens
+def test_gradients_of_cross_entropy_and_of_3_times_it_agree_with_nudging(factor, targets):
+    logits = Tensor(sines(len(targets), 4))  # a row for each example, with logits for 4 tokens
 
     def loss():
         return multiply(factor, mlp.cross_entropy(logits, targets))
@@ -214,8 +223,8 @@ def test_gradient_of_cross_entropy_alone_or_times_3_agrees_with_nudging(factor, 
 @exercise("3.5")
 def test_cross_entropy_gives_losses_worked_out_by_hand():
     equal = Tensor([[0.0] * 27])  # each of the 27 tokens has the probability 1 / 27
-    assert mlp.cross_entropy(equal, [4]).data == pytest.approx(math.log(27))
-    logits = Tensor([[0.0, math.log(3)]] * 2)  # the probabilities are 1 / 4 and 3 / 4
+    assert mlp.cross_entropy(equal, [4]).data == pytest.approx(math.log(27))  # for any target
+    logits = Tensor([[0.0, math.log(3)]] * 2)  # the probabilities in both rows are 1 / 4 and 3 / 4
     mean = (math.log(4) + math.log(4 / 3)) / 2  # of -log(1 / 4) and -log(3 / 4)
     assert mlp.cross_entropy(logits, [0, 1]).data == pytest.approx(mean)
     too_large_for_exp = Tensor([[2000.0, 0.0]])
@@ -228,7 +237,7 @@ def test_cross_entropy_gives_losses_worked_out_by_hand():
 @exercise("3.7")
 @pytest.mark.parametrize("n_rows, n_columns", [
     (3, 4),
-    (1, 2),
+    (1, 2),  # two numbers become nearly -1 and 1, so their gradients are small
     (2, 3),
 ])
 def test_normalize_backward_agrees_with_nudging(n_rows, n_columns):
@@ -241,11 +250,12 @@ def test_normalize_backward_agrees_with_nudging(n_rows, n_columns):
             return [mlp.normalize_backward(grad, normed, stds)]
         return weighed(Tensor(normed, [rows], backward))
     n_checked = gradcheck.check(loss, {"rows": rows})
-    assert n_checked == n_rows * n_columns  # no number was left out
+    assert n_checked == n_rows * n_columns  # check() has nudged every number
 
 
-# normalize() adds 1e-5 to the variance before it takes the root. So the results are not quite 1.
-def test_normed_rows_have_mean_0_and_variance_1_but_equal_numbers_become_0():
+def test_normalize_gives_rows_of_mean_0_and_variance_1_their_stds_and_0_for_equal_numbers():
+    # normalize() adds 1e-5 to the variance before it takes the root. So what would be 1 without
+    # this differs from 1 by up to 1e-5.
     normed, stds = mlp.normalize([[1.0, 3.0], [-20.0, 0.0, 50.0]])
     for row in normed:
         assert mlp.mean_and_variance(row) == pytest.approx((0.0, 1.0), abs=1e-5)
@@ -254,51 +264,52 @@ def test_normed_rows_have_mean_0_and_variance_1_but_equal_numbers_become_0():
     assert normed_equal == [[0.0, 0.0]]  # 0 / sqrt(0 + 1e-5)
 
 
-# norm = torch.nn.BatchNorm1d(3, momentum=None)  # None is for the ordinary mean
-# for b in range(1, 131):
-#     if b == 101: norm.momentum = 0.01  # after 100 batches, each new one gets a share of 1%
-#     norm(x * math.sin(b) + b % 7)  # all batches differ
-#     if b in (3, 100, 130): print(b, norm.running_mean, norm.running_var)
-RUNNING = {  # after so many batches, the running means and variances of the 3 columns
-    3: (
+# norm = torch.nn.BatchNorm1d(3, momentum=None)  # 3 columns; None is for the ordinary mean
+# for number in range(1, 131):
+#     if number == 101: norm.momentum = 0.01  # from here on, each batch gets a share of 1%
+#     norm(x * math.sin(number) + number % 7)  # batches with different variances and means
+#     if number in (3, 100, 130): print(number, norm.running_mean, norm.running_var)
+RUNNING = {  # {number of batches: (the running means, the running variances)}
+    3: (  # ordinary means of 3 batches
         [1.979990037473, 2.107310010676, 2.135969654949],
         [0.254577285478, 0.339178917109, 0.392248334879]),
-    100: (
+    100: (  # the last ordinary means
         [2.970040351543, 2.969783601569, 2.969725807315],
         [0.246921275337, 0.328978646397, 0.380452085171]),
-    130: (
+    130: (  # after 30 batches with a share of 1%
         [2.982781207794, 2.983875351184, 2.984121642159],
         [0.246878799895, 0.328922055431, 0.380386639735]),
 }
 
 
 def statistics_of_130_batches():
-    """Yield the number of each batch of the snippet, and the running statistics after it."""
+    """Yield the number of each batch in the snippet of RUNNING, and the statistics after it."""
     statistics = mlp.RunningStatistics(3)
-    for b in range(1, 131):
-        factor = math.sin(b)
-        batch = [[v * factor + b % 7 for v in row] for row in sines(4, 3)]
+    for number in range(1, 131):
+        factor = math.sin(number)
+        batch = [[v * factor + number % 7 for v in row] for row in sines(4, 3)]
         statistics.update(batch)
-        yield b, statistics
+        yield number, statistics
 
 
 @exercise("3.8")
 def test_running_statistics_after_3_and_100_and_130_batches_agree_with_pytorch():
-    for b, statistics in statistics_of_130_batches():
-        if b in RUNNING:
-            means, variances = RUNNING[b]
+    for number, statistics in statistics_of_130_batches():
+        if number in RUNNING:
+            means, variances = RUNNING[number]
             assert close(statistics.mean, means)
             assert close(statistics.variance, variances)
 
 
-# w = parameter(0, 3)
-# b = parameter(1, 3)
+# weight = parameter(0, 3)
+# bias = parameter(1, 3)
+# means, variances = map(torch.tensor, RUNNING[130])
 # norms = {
-#     "batch": F.batch_norm(x, None, None, w, b, training=True),
-#     "layer": F.layer_norm(x, (3,), w, b),
-#     "not in training": F.batch_norm(x, *map(torch.tensor, RUNNING[130]), w, b)}
+#     "batch": F.batch_norm(x, None, None, weight, bias, training=True),
+#     "layer": F.layer_norm(x, (3,), weight, bias),  # over the 3 numbers of a row
+#     "not in training": F.batch_norm(x, means, variances, weight, bias)}
 # for kind, out in norms.items(): print(kind, out[1])
-NORMS = {  # row 1 of the result
+NORMS = {  # row 1 of what each norm makes of x
     "batch": [1.345742659154, 0.083429844894, -1.211593178802],
     "layer": [1.166428189911, 0.180082599825, -1.177789699826],
     "not in training": [-1.515947508009, -4.442145191689, -5.769803353799],
@@ -306,7 +317,7 @@ NORMS = {  # row 1 of the result
 
 
 @pytest.mark.parametrize("kind", NORMS)
-def test_the_norms_agree_with_pytorch(kind):
+def test_layer_norm_and_batch_norm_in_and_after_training_agree_with_pytorch(kind):
     x = Tensor(sines(4, 3))
     weight = Tensor([0.0] * 3)
     bias = Tensor([0.0] * 3)
@@ -314,22 +325,23 @@ def test_the_norms_agree_with_pytorch(kind):
     if kind == "layer":
         out = mlp.layer_norm(x, weight, bias)
     else:
-        _, statistics = list(statistics_of_130_batches())[-1]  # after the last batch
+        # Those of RUNNING[130]. In training, batch norm updates them, but does not use them.
+        _, statistics = list(statistics_of_130_batches())[-1]
         out = mlp.batch_norm(x, weight, bias, statistics, training=kind == "batch")
     assert close(out.data[1], NORMS[kind])
 
 
-def test_only_training_changes_the_running_statistics_of_each_layer():
+def test_training_changes_the_running_statistics_but_evaluate_sample_and_diagnose_do_not():
     model = build(n_layer=2)
     examples = mlp.examples_of(DOCUMENTS, 3)
     train(model, examples)
     first, second = model.statistics
     assert first.n_batches == second.n_batches == 6  # train() takes 6 steps
-    assert first.mean != second.mean
+    assert first.mean != second.mean  # each layer has statistics of its own
     before = copy.deepcopy([vars(first), vars(second)])
     mlp.evaluate(model, examples)
     mlp.sample(model, random.Random(1))
-    mlp.diagnose(model, examples, lr=0.1)
+    mlp.diagnose(model, examples, lr=0.1)  # computes as in training, but with a copy
     assert [vars(first), vars(second)] == before
 
 
@@ -338,22 +350,23 @@ def test_only_training_changes_the_running_statistics_of_each_layer():
 @pytest.mark.parametrize("n_layer", [1, 2])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
-def test_gradients_of_all_parameters_agree_with_nudging(norm, activation, n_layer):
+def test_gradients_of_all_parameters_in_and_outside_of_training_agree_with_nudging(
+        norm, activation, n_layer):
     model = build(norm=norm, activation=activation, n_layer=n_layer)
 
     def loss():
         return loss_of(model, EXAMPLES)
     gradcheck.check(loss, model.params)
 
-    def loss_outside_of_training():
+    def loss_outside_of_training():  # batch norm then uses the running statistics
         return loss_of(model, EXAMPLES, training=False)
     gradcheck.check(loss_outside_of_training, model.params)
 
 
 # def parameters(norm, n_layer):  # in the order of the lesson, with the sizes of CONFIG
-#     shapes = {"embedding.weight": (6, 2)}
-#     for i in range(n_layer):
-#         shapes[f"hidden.{i}.weight"] = (4, 4 if i else 6)
+#     shapes = {"embedding.weight": (6, 2)}  # 6 ids, with 2 numbers each
+#     for i in range(n_layer):  # 4 neurons; their inputs are 3 ids with 2 numbers, or 4 neurons
+#         shapes[f"hidden.{i}.weight"] = (4, 4 if i else 3 * 2)
 #         if norm == "none": shapes[f"hidden.{i}.bias"] = (4,)
 #     shapes |= {"output.weight": (6, 4), "output.bias": (6,)}
 #     for i in range(n_layer):
@@ -361,7 +374,7 @@ def test_gradients_of_all_parameters_agree_with_nudging(norm, activation, n_laye
 #     return {name: parameter(k, *shape) for k, (name, shape) in enumerate(shapes.items())}
 #
 # def logits_of(p, contexts, norm, activation, n_layer,
-#               mean=None, var=None, training=True, share=0.0):  # for batch norm
+#               mean=None, var=None, training=True, share=0.0):  # these four are for batch norm
 #     x = p["embedding.weight"][torch.tensor(contexts)].flatten(1)
 #     for i in range(n_layer):
 #         x = F.linear(x, p[f"hidden.{i}.weight"], p.get(f"hidden.{i}.bias"))
@@ -374,8 +387,9 @@ def test_gradients_of_all_parameters_agree_with_nudging(norm, activation, n_laye
 # contexts, targets = zip(*EXAMPLES)
 # for norm, activation, n_layer, *_ in NETWORKS:
 #     logits = logits_of(parameters(norm, n_layer), contexts, norm, activation, n_layer)
+#     # the loss, and the first 3 logits of the first example
 #     print(F.cross_entropy(logits, torch.tensor(targets)), logits[0, :3])
-NETWORKS = [  # norm, activation, n_layer; the loss; the first 3 logits of the first example
+NETWORKS = [  # norm, activation, n_layer; then what the snippet prints
     ("batch", "tanh", 1, 1.81624407098, [0.95067017196, -0.132161623239, 0.226214863408]),
     ("batch", "relu", 2, 2.129861481788, [-0.497332108725, 1.238023428667, 1.034180218499]),
     ("layer", "tanh", 2, 1.973123034889, [-0.2241123752, 1.048842822166, 1.008273878234]),
@@ -387,23 +401,27 @@ NETWORKS = [  # norm, activation, n_layer; the loss; the first 3 logits of the f
 def test_loss_and_logits_of_networks_agree_with_pytorch(
         norm, activation, n_layer, loss, first_logits):
     model = build(norm=norm, activation=activation, n_layer=n_layer)
+    # 1e-11, because the losses in NETWORKS are rounded to 12 decimals.
     assert mlp.backpropagate(model, EXAMPLES) == pytest.approx(loss, abs=1e-11)
     assert close(model.outs["output"].data[0][:3], first_logits)
 
 
-# p = parameters("batch", 1)
-# mean, var = torch.zeros(4), torch.ones(4)  # the running statistics
+# --- training and evaluation ---
+
+# p = parameters("batch", 1)  # this, and logits_of() below, are defined in the snippet before
+# mean, var = torch.zeros(4), torch.ones(4)  # the running statistics of the 4 neurons
 # examples = mlp.examples_of(DOCUMENTS, 3)
-# rng = random.Random(5)
+# rng = random.Random(5)  # seed, steps, batch_size and lr are those of train()
 # for step in range(1, 7):
 #     contexts, targets = zip(*rng.choices(examples, k=4))
-#     logits = logits_of(p, contexts, "batch", "tanh", 1, mean, var, True, 1 / step)
+#     share = 1 / step  # of this batch in the running statistics
+#     logits = logits_of(p, contexts, "batch", "tanh", 1, mean, var, True, share)
 #     for q in p.values(): q.grad = None
 #     loss = F.cross_entropy(logits, torch.tensor(targets))
 #     loss.backward()
 #     print(loss)
 #     with torch.no_grad():
-#         for q in p.values(): q -= 0.5 * (7 - step) / 6 * q.grad
+#         for q in p.values(): q -= 0.5 * (7 - step) / 6 * q.grad  # lr falls from 0.5 to 0
 # contexts, targets = zip(*examples)
 # logits = logits_of(p, contexts, "batch", "tanh", 1, mean, var, training=False)
 # print(mean, F.cross_entropy(logits, torch.tensor(targets)))
@@ -413,7 +431,7 @@ def test_losses_in_training_and_running_mean_and_loss_after_it_agree_with_pytorc
     assert close(train(model, examples), [
         1.669966941168, 1.668695608759, 1.369028250678,
         2.723058127519, 2.274521014565, 1.707475294681])
-    assert close(model.statistics[0].mean, [
+    assert close(model.statistics[0].mean, [  # of the only hidden layer
         0.282383266721, 0.158452268856, 0.247679309717, 0.225901198714])
     assert mlp.evaluate(model, examples) == pytest.approx(1.6742388038359564, abs=1e-9)
 
@@ -422,27 +440,30 @@ def test_evaluate_gives_the_mean_loss_for_more_than_the_256_contexts_that_it_tak
     model = build(vocab_size=20, block_size=2)
     # All 20 * 20 = 400 contexts of two ids. A target may be any id, here from 0 to 6.
     examples = [((i % 20, i // 20), i % 7) for i in range(400)]
-    examples += examples[:50]  # so 50 of the contexts occur twice
+    examples += examples[:50]  # so 50 of the contexts occur twice, with the same target
     train(model, examples)  # changes the running statistics, which both losses use
-    expected = loss_of(model, examples, training=False).data  # with all contexts at once
+    # loss_of() takes all contexts at once. Sums in another order differ only by rounding.
+    expected = loss_of(model, examples, training=False).data
     assert mlp.evaluate(model, examples) == pytest.approx(expected, abs=1e-12)
 
 
+# --- errors ---
+
 def test_descend_names_a_parameter_without_a_gradient():
     model = build()
-    mlp.backpropagate(model, EXAMPLES)
+    mlp.backpropagate(model, EXAMPLES)  # gives each parameter a gradient
     model.params["norm.0.bias"].grad = None
     with pytest.raises(ValueError, match="reached the parameter norm.0.bias"):
         mlp.descend(model.params, lr=0.1)
 
 
-def test_layers_and_loss_raise_value_error_for_what_does_not_fit():
-    x = Tensor([[1.0, 2.0]])
+def test_layers_and_cross_entropy_raise_value_error_for_inputs_that_do_not_fit():
+    x = Tensor([[1.0, 2.0]])  # one row of two numbers
     three = Tensor([1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="linear"):
         mlp.linear(x, Tensor([[1.0]]))  # one weight for rows of two numbers
     with pytest.raises(ValueError, match="embedding"):
-        mlp.embedding(x, [-1])  # no id is below 0
+        mlp.embedding(x, [-1])  # the only row of x is for the id 0
     with pytest.raises(ValueError, match="3 rows"):
         mlp.flatten_consecutive(Tensor(sines(3, 2)), 2)  # 3 is not a multiple of 2
     with pytest.raises(ValueError):
@@ -461,12 +482,12 @@ def test_layers_and_loss_raise_value_error_for_what_does_not_fit():
 def test_kaiming_init_multiplies_the_weights_by_gain_over_root_of_n_in(activation, gain):
     config = CONFIG | {"n_layer": 3, "activation": activation}
     params = mlp.first_params(config, seed=1)
-    drawn = copy.deepcopy(params)
+    drawn = copy.deepcopy(params)  # as they were before kaiming_init()
     mlp.kaiming_init(params, config)
     factors = {
         "hidden.0.weight": 1.0 / math.sqrt(6),  # gain 1; 6 inputs: 3 tokens with 2 numbers each
-        "hidden.1.weight": gain / 2,  # 4 inputs, whose root is 2: the 4 neurons before
-        "hidden.2.weight": gain / 2,
+        "hidden.1.weight": gain / 2,  # the root of 4; its inputs are 4 neurons
+        "hidden.2.weight": gain / 2,  # the same
         "output.weight": 0.1 / 2,  # gain 0.1; 4 inputs
     }
     for name, p in params.items():
@@ -476,22 +497,23 @@ def test_kaiming_init_multiplies_the_weights_by_gain_over_root_of_n_in(activatio
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
 def test_the_first_loss_is_about_log_27_but_with_naive_weights_above_8(norm):
-    config = CONFIG | {
+    config = CONFIG | {  # the sizes of the default run, but two hidden layers
         "vocab_size": 27, "block_size": 4, "n_embd": 12, "n_hidden": 64, "n_layer": 2,
         "norm": norm}
     rng = random.Random(3)
-    examples = []
+    examples = []  # random contexts of 4 ids, and random targets
     for _ in range(100):
         examples.append((rng.choices(range(27), k=4), rng.randrange(27)))
     loss = loss_of(mlp.build(config, seed=1), examples).data
-    assert loss == pytest.approx(math.log(27), abs=0.1)  # all tokens are about equally likely
+    # All 27 tokens are about equally likely. The difference was 0.01 at most for seeds 1 to 10.
+    assert loss == pytest.approx(math.log(27), abs=0.1)
     naive_loss = loss_of(mlp.build(config | {"init": "naive"}, seed=1), examples).data
     assert naive_loss > 8  # 9.4 to 13.6 were measured: the network is sure of nonsense
 
 
-def test_a_norm_replaces_the_bias_and_makes_the_embeddings_smaller():
+def test_batch_norm_replaces_the_bias_of_the_hidden_layer_and_makes_the_embeddings_smaller():
     plain = mlp.build(CONFIG | {"norm": "none"}, seed=1).params
-    normed = mlp.build(CONFIG, seed=1).params
+    normed = mlp.build(CONFIG, seed=1).params  # with batch norm
     assert list(plain) == [
         "embedding.weight", "hidden.0.weight", "hidden.0.bias", "output.weight", "output.bias"]
     assert plain.keys() - normed.keys() == {"hidden.0.bias"}
@@ -502,22 +524,23 @@ def test_a_norm_replaces_the_bias_and_makes_the_embeddings_smaller():
     assert normed["embedding.weight"].data == smaller
 
 
-# --- by hand ---
+# --- backward by hand ---
 
 @exercise("3.9")
 @pytest.mark.parametrize("changes", [
     {},  # the sizes of CONFIG
-    {"n_hidden": 7, "n_embd": 1, "block_size": 2},
-    {"block_size": 1, "n_embd": 5},
+    {"n_hidden": 7, "n_embd": 1, "block_size": 2},  # embeddings of one number
+    {"block_size": 1, "n_embd": 5},  # contexts of one id
 ])
 def test_loss_and_gradients_by_hand_agree_with_backpropagate(changes):
     model = build(**changes)
     other = build(**changes)  # with the same parameters
     examples = mlp.examples_of(DOCUMENTS, model.config["block_size"])
-    expected = mlp.backpropagate(other, examples)
+    expected = mlp.backpropagate(other, examples)  # the loss; other now has gradients, too
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(Tensor, "backward")  # so that a solution cannot call it
         loss = mlp.gradients_by_hand(model, examples)
+    # Both ways compute the same, so they differ only by rounding.
     assert loss == pytest.approx(expected, abs=1e-12)
     for name, p in model.params.items():
         assert p.shape == mlp.shape_of(p.grad)
@@ -527,11 +550,12 @@ def test_loss_and_gradients_by_hand_agree_with_backpropagate(changes):
 # --- diagnostics and learning rates ---
 
 def test_stuck_share_counts_saturated_outputs_of_tanh_but_dead_neurons_of_relu():
-    # The outputs of four neurons, in two rows. Above 0.97 or below -0.97, tanh is saturated.
+    # A column for each of 4 neurons, so 8 outputs. Above 0.97 or below -0.97, tanh is saturated.
     rows = [[0.98, -0.99, 0.95, 0.0], [0.1, 0.2, 0.0, 0.0]]
     assert mlp.stuck_share(rows, "tanh") == 2 / 8  # 0.98 and -0.99
     rows = [[0.98, 0.0, 0.95, 0.0], [0.1, 0.2, 0.0, 0.0]]
-    assert mlp.stuck_share(rows, "relu") == 1 / 4  # the last neuron gives 0 in both rows
+    # Of the 4 neurons, only the last one gives 0 in both rows, so it is dead.
+    assert mlp.stuck_share(rows, "relu") == 1 / 4
 
 
 def test_rms_is_the_root_of_the_mean_square():
@@ -545,7 +569,8 @@ def test_diagnose_prints_the_loss_and_four_measures_of_a_hidden_layer(capsys):
     lines = capsys.readouterr().out.split("\n")
     loss = mlp.backpropagate(model, EXAMPLES)  # also fills model.outs and all gradients
     assert lines[0] == f"loss {loss:.4f}"
-    # After it come the heads of the columns, and a line for embedding, hidden.0, hidden.1, output.
+    # Line 1 has the heads: layer, outputs, stuck, gradients, step / weight. Then comes a line for
+    # embedding, hidden.0, hidden.1 and output.
     layer, size, stuck, grad_size, step = lines[4].split()
     assert layer == "hidden.1"
     out = model.outs[layer]
@@ -556,26 +581,27 @@ def test_diagnose_prints_the_loss_and_four_measures_of_a_hidden_layer(capsys):
     assert step == f"{lr * mlp.rms(weight.grad) / mlp.rms(weight.data):.4f}"
 
 
-# The finder tries 0.001 and each time 10 ** 0.1 times as much, up to 10. Its loss for a rate is
-# the mean of two steps: here 3.0, 2.0 and 1.9, and later_loss from the fourth rate on. A loss
-# explodes if it is not below 6.0, twice the first one.
+# find_lr() tries 0.001 and each time 10 ** 0.1 times as much, up to 10. Its loss for a rate is the
+# mean of two steps: here 3.0, 2.0 and 1.9, and later_loss from the fourth rate on. A loss explodes
+# if it is not below 6.0, which is twice the loss for the first rate.
 @pytest.mark.parametrize("later_loss, line_before_the_last", [
     (2.2, "lr  10.0000  loss 2.2000"),
     (50.0, "the loss explodes"),
     (math.nan, "the loss explodes"),
     (math.inf, "the loss explodes"),
 ])
-def test_the_finder_ends_at_10_or_when_the_loss_explodes(
+def test_find_lr_ends_at_10_or_when_the_loss_explodes_and_names_the_rate_with_the_lowest_loss(
         later_loss, line_before_the_last, monkeypatch, capsys):
     losses = itertools.chain([4.0, 2.0, 2.0, 2.0, 1.9, 1.9], itertools.repeat(later_loss))
-    rates = []  # of all steps
+    rates = []  # the learning rates of all steps
+    # Instead of computing a loss, take the next one. Instead of a step, note its learning rate.
     monkeypatch.setattr(mlp, "backpropagate", lambda model, examples: next(losses))
     monkeypatch.setattr(mlp, "descend", lambda params, lr: rates.append(lr))
     mlp.find_lr(build(), EXAMPLES, batch_size=4, seed=5, steps_per_rate=2)
-    assert rates[:3] == pytest.approx([0.001, 0.001, 0.001 * 10 ** 0.1])
+    assert rates[:3] == pytest.approx([0.001, 0.001, 0.001 * 10 ** 0.1])  # each rate twice
     out = capsys.readouterr().out
     assert out.startswith("lr   0.0010  loss 3.0000\nlr   0.0013  loss 2.0000\n")
-    # The loss of 1.9 is the lowest, and the third rate is 0.001 * 10 ** 0.2 = 0.0016.
+    # The loss of 1.9 is the lowest. It is that of the third rate, 0.001 * 10 ** 0.2 = 0.0016.
     assert out.endswith(f"{line_before_the_last}\nthe loss was lowest at lr 0.0016\n")
 
 
@@ -594,9 +620,9 @@ class Counting(mlp.MLP):
 
 
 @pytest.mark.parametrize("block_size, expected", [
-    (1, [0, 1, 2]),  # the contexts are 3, 0, 1 and 2; after the last one comes 3
-    (2, []),         # 3 3: the first token is (3 + 3 + 1) % 4 = 3
-    (3, [2, 1]),     # 3 3 3, 3 3 2 and 3 2 1; after the last one comes 3
+    (1, [0, 1, 2]),  # the contexts are 3, 0, 1 and 2; after 2 comes 3, the boundary
+    (2, []),         # the context is 3 3, and the first token (3 + 3 + 1) % 4 = 3
+    (3, [2, 1]),     # the contexts are 3 3 3, 3 3 2 and 3 2 1; after 3 2 1 comes 3
 ])
 def test_samples_end_at_the_boundary_or_after_max_new_tokens(block_size, expected):
     model = Counting({}, CONFIG | {"vocab_size": 4, "block_size": block_size})
@@ -609,9 +635,9 @@ def test_samples_end_at_the_boundary_or_after_max_new_tokens(block_size, expecte
 @pytest.fixture
 def options(tmp_path):
     """Options for a short run of a small network, with a file of 61 names."""
-    names = Path(mlp.__file__).with_name("names.txt").read_text(encoding="utf-8").split()
+    names = (ROOT / "names.txt").read_text("utf-8").split()
     path = tmp_path / "some_names.txt"
-    path.write_text("\n".join(names[::140]), encoding="utf-8")  # each 140th
+    path.write_text("\n".join(names[::140]), "utf-8")  # each 140th of 8,453 names
     return [
         "--data", str(path), "--steps", "20", "--n-hidden", "8", "--n-embd", "4",
         "--block-size", "2", "--batch-size", "8", "--samples", "3"]
@@ -623,11 +649,14 @@ def printed(capsys, *args):
     return capsys.readouterr().out
 
 
-def test_a_run_prints_losses_and_samples_and_repeats_exactly(options, capsys):
+def test_a_run_prints_losses_and_samples_repeats_exactly_and_with_test_adds_the_test_loss(
+        options, capsys):
     out = printed(capsys, *options)
-    # Of the 20 steps, it shows the first one and the end of each tenth: 1, 2, 4, ..., 20.
+    # Of the 20 steps, it shows the first one and the end of each tenth: 1, 2, 4, ..., 20. So these
+    # are 11 lines. Each ends with a bar and a star.
     assert len(re.findall(r"^step +\d+  loss \d\.\d{4} \| *\*$", out, re.M)) == 11
-    # At first the loss is about log(27) = 3.3, and 20 steps do not change it much.
+    # The names have 25 different letters. With the boundary, these are 26 tokens, so at first the
+    # loss is about log(26) = 3.3, and 20 steps do not bring it below 2.
     assert re.findall(r"^(\w+) loss [23]\.\d{4}$", out, re.M) == ["train", "dev"]
     _, samples = out.split("samples (* is one of the documents)\n")
     assert samples.count("\n") == 3  # as options says
@@ -636,23 +665,27 @@ def test_a_run_prints_losses_and_samples_and_repeats_exactly(options, capsys):
 
 
 def test_another_seed_gives_another_loss_in_step_1(options, capsys):
-    first_line = printed(capsys, *options).split("\n")[0]
+    first_line = printed(capsys, *options).split("\n")[0]  # of step 1, with the seed 42
     other_line = printed(capsys, *options, "--seed", "1").split("\n")[0]
     assert first_line != other_line
 
 
-def test_a_run_with_gradients_by_hand_prints_the_same(options, capsys):
-    assert printed(capsys, *options, "--by-hand") == printed(capsys, *options)
+def test_a_run_with_gradients_by_hand_prints_the_same_without_backward(
+        options, capsys, monkeypatch):
+    out = printed(capsys, *options)
+    monkeypatch.delattr(Tensor, "backward")  # so that --by-hand cannot call it
+    assert printed(capsys, *options, "--by-hand") == out
 
 
-@pytest.mark.parametrize("mode, expected, has_samples", [
-    ("--diagnose", "\nhidden.0 ", True),  # the line of a layer, beside what a run prints
+# Only --diagnose goes on to the samples.
+@pytest.mark.parametrize("mode, own_line, has_samples", [
+    ("--diagnose", "\nhidden.0 ", True),  # how the line of a hidden layer begins
     ("--find-lr", "\nthe loss was lowest at lr ", False),
-    ("--compare", "  {'n_hidden': 2}\n", False),  # one of the settings that are compared
+    ("--compare", "  {'n_hidden': 2}\n", False),  # how the line of one of the settings ends
 ])
-def test_other_modes_print_what_they_are_for_and_repeat_exactly(
-        mode, expected, has_samples, options, capsys):
+def test_diagnose_find_lr_and_compare_print_a_line_of_their_own_and_repeat_exactly(
+        mode, own_line, has_samples, options, capsys):
     out = printed(capsys, *options, mode)
-    assert expected in out
+    assert own_line in out
     assert ("samples" in out) == has_samples
     assert printed(capsys, *options, mode) == out
