@@ -80,7 +80,7 @@ def merge(tokens, pair):
     merged = []
     i = 0
     while i < len(tokens):
-        if tuple(tokens[i:i + 2]) == pair:  # at the end this is one token, and no pair
+        if tuple(tokens[i:i + 2]) == pair:  # the last token alone is never a pair
             merged.append(tokens[i] + tokens[i + 1])
             i += 2
         else:
@@ -137,8 +137,8 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Until section 7, learn is learn_slowly. Section 7 defines a faster learn with the same
-# result. (The tests of this exercise call learn_slowly.)
+# This line lets the code run up to here. In the finished file, section 7 gives the name
+# learn to a faster function with the same result.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -168,9 +168,11 @@ def ranks_of(pairs):
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
-# neighbours in the word. If the result is a token, its rank tells when it was learned:
-# a lower rank was earlier. So we merge the neighbours whose token has the lowest rank,
-# again and again, until no neighbours make a token:
+# neighbours in the word. If the result is a token, its rank tells when it was learned,
+# because the lowest rank was learned first. So we merge the neighbours whose token has
+# the lowest rank, again and again, until no neighbours make a token. (This never comes
+# too late. After a merge, the new neighbours contain the new token, so what they make
+# was learned later.)
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -199,7 +201,7 @@ def merge_piece_slowly(piece, ranks):
         tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]  # one token in place of two
 
 
-merge_piece = merge_piece_slowly  # section 7 has a faster one, which replaces it
+merge_piece = merge_piece_slowly  # section 7 gives this name to a faster function, too
 
 # If the whole piece is a token, we take its id. For a token that we learned, merging
 # gives the same: its bytes once stood in the text, and were merged to this token. But
@@ -311,7 +313,8 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # split_by(), in section 8, works like re.findall(), but it also knows \p{L}.
+    # Python's re does not know \p{L}. split_by(), in section 8, does what re.findall()
+    # would do if it did.
     return split_by(pattern, text)
 
 
@@ -498,12 +501,14 @@ class Tokenizer:
 #
 #     token· To·ken· T·O·K·E·N
 #
-# A prompt that ends with a space, as in the next line, is a trap. Nearly all words that
-# the model was trained on had their space inside their first token. Here the space
-# stands alone, and the model must go on with a word without a space, which it has
-# hardly ever seen there:
+# A prompt that ends with a space is a trap. Look at the last token here, which is the
+# space (the quotes are not printed):
 #
 #     "the· same· token· "
+#
+# Nearly all words that the model was trained on had their space inside their first
+# token. Here the space stands alone, and the model must go on with a word without a
+# space, which it has hardly ever seen there.
 #
 # A rare name becomes many small tokens. A model sees the tokens, and not the letters in
 # them, so it is hard for it to spell or to count letters. And this emoji is four
@@ -565,9 +570,9 @@ def show_effects(tokenizer):
 #     be compared, because a token is longer than a letter. So take all dev names
 #     together. They are 3,459 tokens or 5,897 letters, where the end of each name
 #     counts as one, too. With tokens their loss is 3.925 * 3459 nats, which is 2.30 for
-#     each of the letters. One reason is that the names are few: in training, each of
-#     the 512 tokens occurs only about 40 times. In exchange, a name is written in fewer
-#     steps.
+#     each of the letters, and more than 2.170. One reason is that the names are few: in
+#     training, a token occurs about 40 times on average, and many hardly ever. In
+#     exchange, a name is written in fewer steps.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -589,8 +594,8 @@ def show_effects(tokenizer):
 #     x   ab   y      (x, ab) and (ab, y) occur once more
 #
 # Third, a heap finds the most frequent pair without a search. It holds (-count, pair)
-# for each pair, so the most frequent pair has the smallest item. Here is the heap of a
-# a a b d a a a b a c:
+# for each pair, so the most frequent pair has the smallest item. This is the heap of
+# our first example, aaabdaaabac:
 #
 #                  (-4, (a, a))
 #                 /            \
@@ -609,7 +614,7 @@ def show_effects(tokenizer):
 #           /        \
 #     (-1, (d, a)) (-1, (b, d))
 #
-# A million items make 20 rows, so this takes less than 20 steps. heappush() adds an
+# A million items make 20 rows, so this takes fewer than 20 steps. heappush() adds an
 # item at the end of the list. While it is smaller than the item above it, the two
 # change places.
 #
@@ -743,10 +748,10 @@ def merge_piece(piece, ranks):
         rank, start = divmod(heappop(heap), n)
         middle = end_of[start]  # where the second of the two neighbours begins
         if middle is None:
-            continue  # out of date
+            continue  # no token begins at start any more
         end = end_of[middle]  # None if the token at start is now the last one
         if end is None or ranks.get(piece[start:end]) != rank:
-            continue  # out of date
+            continue  # the two do not make the token of this rank any more
         end_of[start] = end
         start_of[end] = start
         end_of[middle] = None
@@ -840,24 +845,28 @@ def for_python(pattern):
 #     ++ *+ ?+ }+              repetitions that never give a character back
 #     && -- ~~                 operations with sets, in brackets
 #     []                       brackets that begin with ]
-#     \x \u \U \N              characters beyond ASCII, of which only stand-ins are left
+#     (?a (?m (?s (?x          other settings than (?i
+#     \x \u \U \N \0 to \3     codes of characters, of which only stand-ins may be left
 
-REFUSED = r"^ $ \A \Z \b \B \< \> \w \W ++ *+ ?+ }+ && -- ~~ [] \x \u \U \N".split()
+REFUSED = r"""^ $ \A \Z \b \B \< \> \w \W ++ *+ ?+ }+ && -- ~~ []
+    (?a (?m (?s (?x \x \u \U \N \0 \1 \2 \3""".split()
 
 
 def check_pattern(pattern):
     """Raise InputError if the pattern has a sign that is refused."""
     if not pattern.isascii():
         raise InputError("a pattern can only have ASCII characters here")  # as for \x
-    # The } of \p{L} is no repetition, and the ^ of [^...] means "not".
-    signs = re.sub(r"\\p\{\w+\}", "x", pattern).replace("[^", "[")
+    # \p{L} is all right, and so are \[ and \+ and so on, and the ^ of [^...].
+    signs = re.sub(r"\\(?:p\{\w+\}|[^\w<>])", "x", pattern).replace("[^", "[")
     for sign in REFUSED:
         if sign in signs:
             raise InputError(f"{sign} in a pattern is not supported here")
 
 
 # What stands between two matches must become a piece, too. So the expression that finds
-# the pieces has more than one part.
+# the pieces has three parts. (The third one is for patterns such as x*, which can match
+# nothing. There findall() returns an empty piece, and the next character must not be
+# lost.)
 
 @lru_cache
 def compiled(pattern):
@@ -868,7 +877,7 @@ def compiled(pattern):
         result = re.compile(
             rf"{regex}"                   # a match of the pattern
             rf"|(?:(?!{regex})[\s\S])+"  # or all characters before the next match
-            r"|[\s\S]"                   # or one character, after an empty match
+            r"|[\s\S]"                   # or one character, after an empty piece
         )
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
@@ -879,9 +888,10 @@ def compiled(pattern):
 
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # A string can contain half a character: JSON may write 🙂 as \ud83d\ude42, and a
-    # text may be cut in between. UTF-8 cannot write halves, but UTF-16 can. Two halves
-    # side by side are read as one character, and a single one as U+FFFD.
+    # Python strings can hold surrogates. UTF-16 uses them in pairs, each for a single
+    # character. JSON can leave half of a pair in a string, which UTF-8 cannot
+    # write. So we write the string as UTF-16, halves included, and read it back. A pair
+    # becomes the character, and a single half becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
@@ -902,8 +912,9 @@ def split_by(pattern, text):
 #     "merges": [["w", "e"], ["l", "o"], ["lo", "we"], ["lowe", "r"]]
 #
 # JSON is text, so each byte of a token is written as a character. Byte 65 becomes
-# character 65, which is A. Spaces and characters that cannot be printed get characters
-# from U+0100 on, so Ġ is a space. The other parts of the file are these:
+# character 65, which is A. Spaces and characters that cannot be printed are replaced by
+# characters from U+0100 on (SPARE is this table), so Ġ is a space. The other parts of
+# the file are these:
 #
 #     normalizer       the normal form, if there is one
 #     added_tokens     the special tokens

@@ -21,8 +21,8 @@ EXERCISES = handout.all_exercises()
 SOURCES = {lesson: handout.source_of(lesson) for lesson in handout.LESSONS}
 by_number = pytest.mark.parametrize("exercise", EXERCISES, ids=[e.number for e in EXERCISES])
 
-# {exercise: (a part of the lesson's answer, what a student may well write in its place)}. At least
-# one test of the exercise must then fail.
+# {exercise: (a part of the lesson's answer, a mistake that a student may well make there)}. With
+# the mistake, at least one test of the exercise must fail.
 MISTAKES = {
     "1.1": ("/ (2 * h)", "/ h"),
     "1.2": ("d_a = d_product * b + d_total", "d_a = d_product * b"),
@@ -72,7 +72,7 @@ MISTAKES = {
 
 def rows_of(mark):
     """Return a list of ({name: value}, marks), one for each row of a parametrize mark."""
-    names = mark.args[0].split(", ")
+    names = mark.args[0].split(", ")  # of the arguments, such as "tokens, pair"
     rows = []
     for row in mark.args[1]:
         values = [row]
@@ -123,7 +123,7 @@ def outcomes(exercise, body, monkeypatch):
             found.append(case())  # a test that passes returns None
         except (Exception, pytest.fail.Exception) as error:
             found.append(error)
-    assert found
+    assert found  # the exercise has a test
     return found
 
 
@@ -137,11 +137,11 @@ def test_the_tests_of_an_exercise_accept_its_answer_and_notice_a_blank_and_a_mis
         exercise, monkeypatch):
     answer = body_of(exercise)
     assert not any(outcomes(exercise, answer, monkeypatch))  # no test raises anything
-    indent = re.match(" *", answer)[0]
+    indent = re.match(" *", answer)[0]  # the blanks before its first line
     for error in outcomes(exercise, f'{indent}raise NotImplementedError("here")', monkeypatch):
         assert isinstance(error, NotImplementedError)  # so every test calls the function
     right, wrong = MISTAKES[exercise.number]
-    assert answer.count(right) == 1
+    assert answer.count(right) == 1  # so it is clear what the mistake replaces
     assert any(outcomes(exercise, answer.replace(right, wrong), monkeypatch))  # a test fails
 
 
@@ -166,15 +166,15 @@ def test_an_exercise_comment_that_is_not_directly_above_a_function_is_an_error(s
 
 
 def test_the_function_of_an_exercise_is_blank_in_each_lesson_that_has_it():
-    linear = [e for e in EXERCISES if e.number == "3.3"]  # from mlp.py; gpt.py has it, too
+    linear = [e for e in EXERCISES if e.number == "3.3"]  # linear() in mlp.py; gpt.py has it, too
     for lesson in ("mlp", "gpt"):
         text = handout.blank(SOURCES[lesson], linear)
         assert text.count('raise NotImplementedError("exercise 3.3: the linear layer') == 1
-    left = set()  # the code of each function in a handout of all exercises
+    left = set()  # the code of all functions that are left in a handout of all exercises
     for lesson in handout.LESSONS:
         for node in handout.functions_in(handout.blank(SOURCES[lesson], EXERCISES)):
             left.add(ast.dump(node))
-    assert not [e for e in EXERCISES if e.code in left]
+    assert not [e for e in EXERCISES if e.code in left]  # no answer is left
 
 
 # --- a handout as a student has it ---
@@ -183,8 +183,7 @@ def make(folder, *numbers):
     """Make a handout whose endless loops are stopped after 3 seconds, so that we wait less."""
     handout.main([str(folder), *numbers])
     conftest = folder / "tests" / "conftest.py"
-    text = conftest.read_text("utf-8").replace("SECONDS = 10", "SECONDS = 3")
-    conftest.write_text(text, "utf-8")
+    conftest.write_text(conftest.read_text("utf-8").replace("SECONDS = 10", "SECONDS = 3"), "utf-8")
 
 
 def fill(path, number, body=None):
@@ -217,7 +216,8 @@ def score(folder, **variables):
     # a line about a mistake is "test_...: what is wrong"
     mistakes = re.findall("^test_.*", process.stdout, re.M)
     n_other_lines = process.stdout.count("\n") - len(mistakes) - len(found)
-    # the dots of the progress, a blank line and how many tests failed, but no long reports
+    # Mostly these are 3: the progress, a blank line, and how many tests failed. Only a long report,
+    # which a handout must not have, makes 7 or more.
     assert n_other_lines < 7, process.stdout
     return mistakes, found
 
@@ -228,13 +228,14 @@ def test_a_handout_gives_a_line_to_each_test_that_fails_and_a_state_to_each_exer
     make(folder, *not_yet)
     lesson = folder / "gpt.py"
     assert score(folder) == ([], not_yet)
-    fill(lesson, "5.1", "    return x")  # wrong
+    fill(lesson, "5.1", "    return x")  # wrong: layer_norm() must norm the rows of x
     fill(lesson, "5.2")  # right
-    fill(lesson, "5.7", "    while True:\n        pass")  # wrong, too
+    fill(lesson, "5.7", "    while True:\n        pass")  # wrong: adamw_step() must come to an end
     mistakes, found = score(folder, CI="true")  # with CI set, pytest itself prints long diffs
     assert found == not_yet | {"5.2": "done"}
     names = [line.split(":")[0] for line in mistakes]
     assert len(names) == len(set(names))  # no test has two lines
+    assert "test_layer_norm_gives_the_numbers_of_pytorch" in names
     endless = "test_adamw_step_is_pytorchs: not finished after 3 seconds: an endless loop?"
     assert endless in mistakes
     lesson.write_text(SOURCES["gpt"], "utf-8")  # all answers
@@ -249,7 +250,7 @@ def test_a_lesson_that_cannot_be_imported_gets_one_line_and_the_others_are_still
     (folder / "mlp.py").write_text("while True:\n    pass\n", "utf-8")
     (folder / "micrograd.py").write_text("raise SystemExit\n", "utf-8")
     mistakes, found = score(folder)
-    assert len(mistakes) == 3  # bpe, mlp and micrograd; a blank, as in bigram, is no mistake
+    assert len(mistakes) == 3  # of bpe, mlp and micrograd; a blank, as in bigram, is no mistake
     assert "test_micrograd.py: the lesson ends while it is imported" in mistakes
     assert "test_mlp.py: not finished after 3 seconds: an endless loop?" in mistakes
     assert any([line.startswith("test_bpe.py: SyntaxError: ") for line in mistakes])
@@ -270,6 +271,7 @@ def test_a_full_folder_a_file_an_unknown_exercise_and_no_folder_are_refused(tmp_
     file = tmp_path / "file"
     file.write_text("x", "utf-8")  # so tmp_path is not empty
     new = str(tmp_path / "new")
+    # the four cases, in the order of the name of this test
     for args in ([str(tmp_path)], [str(file)], [new, "9.9"], []):
         with pytest.raises(SystemExit) as stopped:
             handout.main(args)
@@ -279,7 +281,7 @@ def test_a_full_folder_a_file_an_unknown_exercise_and_no_folder_are_refused(tmp_
 
 @pytest.mark.parametrize("reader, output", [
     ("head -1", "1.1  a derivative by nudging "),
-    ("true", "")])  # reads nothing, so that there is nobody left to write to
+    ("true", "")])  # a command that reads and prints nothing: nobody is left to write to
 def test_the_list_is_written_without_an_error_for_a_reader_that_ends_early(reader, output):
     command = f'"{sys.executable}" "{handout.__file__}" --list | {reader}'
     process = subprocess.run(command, shell=True, capture_output=True, encoding="utf-8")

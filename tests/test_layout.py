@@ -13,7 +13,7 @@ UNSAFE = {"pickle", "marshal", "shelve", "ctypes", "socket", "urllib", "http"}
 every_lesson = pytest.mark.parametrize("lesson", LESSONS)
 
 
-def test_at_the_top_are_only_the_readme_the_names_the_tests_and_the_lessons():
+def test_at_the_top_are_the_readme_the_names_the_tests_and_the_lessons_and_nothing_else():
     if not (ROOT / ".git").exists():
         pytest.skip("only git knows which files belong to the project")
     command = ["git", "-C", ROOT, "ls-files"]
@@ -26,7 +26,7 @@ def test_at_the_top_are_only_the_readme_the_names_the_tests_and_the_lessons():
 @every_lesson
 def test_a_lesson_imports_only_safe_standard_modules_and_calls_no_eval_exec_or_compile(lesson):
     for node in ast.walk(ast.parse(source_of(lesson))):
-        modules = []  # that this line imports
+        modules = []  # the modules that this node imports, if it is an import
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -45,7 +45,8 @@ def test_a_lesson_has_a_docstring_and_more_than_3_sections_numbered_from_1(lesso
     assert ast.get_docstring(ast.parse(text))
     numbers = re.findall(r"^# %% (\d+)\. ", text, re.M)
     assert numbers == [str(i) for i in range(1, len(numbers) + 1)]
-    assert len(re.findall("^# %%", text, re.M)) == len(numbers) > 3  # no section has no number
+    # all sections have a number, and there are more than 3
+    assert len(re.findall("^# %%", text, re.M)) == len(numbers) > 3
 
 
 @every_lesson
@@ -55,8 +56,9 @@ def test_the_lines_of_a_lesson_have_at_most_88_columns_and_do_not_end_in_blanks(
         assert line == line.rstrip(), f"{lesson}:{number} ends in blanks"
 
 
+# The name of a private or special one begins with _, as __init__ does.
 @every_lesson
-def test_every_function_class_and_method_has_a_docstring_unless_its_name_begins_with_(lesson):
+def test_all_functions_classes_and_methods_but_private_and_special_ones_have_docstrings(lesson):
     found = []  # what stands at the top level of the file, or of a class
     for node in ast.parse(source_of(lesson)).body:
         found.append(node)
@@ -69,7 +71,7 @@ def test_every_function_class_and_method_has_a_docstring_unless_its_name_begins_
 
 @every_lesson
 def test_the_sections_of_a_lesson_run_one_after_another_except_for_the_last_with_main(lesson):
-    *sections, last = re.split(r"(?m)^(?=# %% )", source_of(lesson))
+    *sections, last = re.split(r"(?m)^(?=# %% )", source_of(lesson))  # cut before each "# %% "
     assert "def main(" in last
     names = {"__name__": lesson}  # and all that the sections define
     for section in sections:

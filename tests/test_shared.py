@@ -18,14 +18,14 @@ DIFFERENT = {  # {name: why several lessons have it, each in a form of its own}
     "Tensor": "bigram.py's has only what a graph without branches needs",
     "MLP": "made of Values in micrograd.py, of Tensors in mlp.py",
     "loss_of": "of points in micrograd.py, of documents later; gpt.py has no batch norm",
-    "evaluate": "mlp.py evaluates equal contexts once",
-    "sample": "from a table, from contexts, from documents",
+    "evaluate": "mlp.py evaluates equal contexts once, and the others whole documents",
+    "sample": "the model is a table, takes one context, or takes a whole document",
     "first_params": "the networks have other parameters",
     "layer_norm": "in gpt.py one operation with a gradient of its own",
     "save": "a network, or a tokenizer",
     "load": "a network, or a tokenizer",
-    "ids_of": "of characters, or of a file",
-    "text_of": "of characters, or of tokens",
+    "ids_of": "of a text of a GPT, or of a piece of text",
+    "text_of": "gpt.py joins characters, or writes the ids, and bpe.py joins tokens",
     "learn": "a network, which in gpt.py may be saved, or merges from texts",
 }
 
@@ -35,7 +35,7 @@ def definitions(source):
 
     The code is the syntax tree as text, so comments and line breaks do not count. Where a name
     is defined twice, the first definition counts. What stands under the condition that Python
-    is CPython, the faster dot products, has the name "faster".
+    is CPython, the faster dot products, has the name "faster" here.
     """
     found = {}
     for node in ast.parse(source).body:
@@ -71,6 +71,7 @@ def test_what_several_lessons_define_has_the_same_code_except_for_what_DIFFERENT
 
 def test_definitions_leaves_out_comments_and_a_second_definition_of_the_same_name():
     once = definitions("def f(): return 1")
+    # two comments, other line breaks, and a second f, which returns 2
     twice = definitions("# exercise 1.1: f\ndef f():\n    return 1  # one\ndef f(): return 2")
     assert once == twice
 
@@ -87,7 +88,7 @@ def test_backward_adds_up_all_paths_and_a_second_call_adds_only_to_tensors_witho
     c = plus(plus(b, a), b)  # b twice and a once, which makes 5 * a
     for calls in (1, 2):
         c.backward()
-        assert a.grad == 5 * calls
+        assert a.grad == 5 * calls  # d c / d a is 5, and the second call adds another 5
         assert (b.grad, c.grad) == (2, 1)  # d c / d b and d c / d c, afresh in each call
 
 
@@ -98,7 +99,7 @@ def test_backward_through_a_chain_of_100_000_sums_does_not_end_in_a_recursion_er
     for _ in range(100_000):  # Python allows about 1000 calls inside each other
         x = plus(x, a)
     x.backward()
-    assert (x.data, a.grad) == (300_003, 100_001)  # x is 100_001 * a
+    assert (x.data, a.grad) == (300_003, 100_001)  # x is 100_001 * a, and a is 3
 
 
 @lessons_with("shape_of")
@@ -121,9 +122,10 @@ def test_the_error_for_a_gradient_of_a_wrong_shape_names_the_operation(lesson):
     Tensor = importlib.import_module(lesson).Tensor
 
     def my_operation(x):
-        return Tensor(1.0, [x], lambda grad: [[1.0]])  # a gradient of one number
+        # backward() wants a list of gradients, one for each parent. That of x is [1.0], one number.
+        return Tensor(1.0, [x], lambda grad: [[1.0]])
     with pytest.raises(ValueError, match="my_operation"):
-        my_operation(Tensor([1.0, 2.0])).backward()  # for an x of two numbers
+        my_operation(Tensor([1.0, 2.0])).backward()  # x has two numbers
 
 
 @lessons_with("add")
@@ -145,28 +147,31 @@ def test_plain_and_faster_dot_products_are_right(lesson, interpreter, has_sumpro
     monkeypatch.setattr(sys.implementation, "name", interpreter)
     if not has_sumprod:
         monkeypatch.delattr(math, "sumprod", raising=False)
-    names = runpy.run_path(ROOT / f"{lesson}.py")  # run afresh, so that it sees these changes
+    # {name: function} of the lesson, which is run afresh, so that it sees these changes
+    names = runpy.run_path(ROOT / f"{lesson}.py")
     rng = random.Random(1)
     a = random_data(rng, (3, 7))
-    b = random_data(rng, (4, 7))
+    b = random_data(rng, (4, 7))  # as many columns as a, and any number of rows
     expected = []  # each row of a with each row of b
     for p in a:
         expected.append([math.fsum([x * y for x, y in zip(p, q)]) for q in b])
     assert_close(names["inner"](a, b), expected)
     assert_close(names["plain_inner"](a, b), expected)
-    assert_close(names["plain_inner"](a, b[:1]), [row[:1] for row in expected])  # b of one row
+    # with only the first row of b, in case a plain_inner takes several rows of b at once
+    assert_close(names["plain_inner"](a, b[:1]), [row[:1] for row in expected])
     assert_close(names["dot"](a[0], b[0]), expected[0][0])
 
 
 @lessons_with("split")
-@pytest.mark.parametrize("n, sizes", [(25, [21, 2, 2]), (10, [8, 1, 1])])  # dev, test: n // 10
+# sizes of train, dev and test: dev and test get n // 10 documents each, and train gets the rest
+@pytest.mark.parametrize("n, sizes", [(25, [21, 2, 2]), (10, [8, 1, 1])])
 def test_split_loses_no_document_and_gives_the_same_parts_in_every_run(lesson, n, sizes):
     split = importlib.import_module(lesson).split
     documents = [str(i) for i in range(n)]
     train, dev, test = split(documents)
     assert [len(train), len(dev), len(test)] == sizes
     assert sorted(train + dev + test) == sorted(documents)
-    random.seed(1)  # the state of Python's own generator makes no difference
+    random.seed(1)  # split has a generator of its own, so this makes no difference
     assert split(documents) == (train, dev, test)
     shuffled = list(documents)
     random.Random(42).shuffle(shuffled)  # the seed that all lessons use
@@ -174,7 +179,7 @@ def test_split_loses_no_document_and_gives_the_same_parts_in_every_run(lesson, n
 
 
 @lessons_with("read_documents")
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # -sig: a byte order mark comes first
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # -sig: it begins with U+FEFF
 def test_read_documents_strips_lines_leaves_out_blank_ones_and_refuses_what_is_not_utf_8(
         lesson, encoding, tmp_path):
     path = tmp_path / "data"
