@@ -889,9 +889,9 @@ def compiled(pattern):
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
     # Python strings can hold surrogates. UTF-16 uses them in pairs, each for a single
-    # character. JSON can leave half of a pair in a string, which UTF-8 cannot
-    # write. So we write the string as UTF-16, halves included, and read it back. A pair
-    # becomes the character, and a single half becomes U+FFFD.
+    # character. JSON can leave half of a pair in a string, which UTF-8 cannot write. So
+    # we write the string as UTF-16, halves included, and read it back. A pair becomes
+    # the character, and a single half becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
