@@ -43,8 +43,8 @@ def test_nudging_goes_up_by_h_and_down_by_h():
     (0.0, 4.0, 0.0, [0.0, 0.0]),  # total = 0: an answer that divides by a or by total fails
 ])
 def test_square_by_hand_gives_the_square_and_its_two_derivatives(a, b, square, slopes):
-    found, found_slopes = micrograd.square_by_hand(a, b)
-    assert found == pytest.approx(square)
+    found_square, found_slopes = micrograd.square_by_hand(a, b)
+    assert found_square == pytest.approx(square)
     assert found_slopes == pytest.approx(slopes)
 
 
@@ -53,12 +53,13 @@ def test_square_by_hand_gives_the_square_and_its_two_derivatives(a, b, square, s
 @pytest.mark.parametrize("std", [0.1, 1.0, 3.0])
 def test_every_derivative_from_layer_by_hand_is_the_one_that_nudging_gives(std):
     rng = random.Random(2)
-    # gradcheck nudges each number in .data, and compares the slope of the loss with .grad
+    # gradcheck nudges each number in .data, and compares the slope of the loss with .grad. A
+    # SimpleNamespace is an object that has only what we put into it.
     weights = SimpleNamespace(data=random_data(rng, (2, 2), std))
     biases = SimpleNamespace(data=random_data(rng, (2,), std))
 
     def loss():
-        return micrograd.layer_by_hand(weights.data, biases.data)[0]
+        return micrograd.layer_by_hand(weights.data, biases.data)[0]  # [0]: only the loss
     _, weights.grad, biases.grad = micrograd.layer_by_hand(weights.data, biases.data)
     assert gradcheck.compare(loss, "weights", weights) == 4  # it has compared all four
     assert gradcheck.compare(loss, "biases", biases) == 2  # both of them
@@ -105,20 +106,22 @@ FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize("name, f, numbers", OPERATIONS)
-def test_an_operation_gives_what_plain_numbers_give_and_the_right_gradient(name, f, numbers):
+@pytest.mark.parametrize("name, operation, numbers", OPERATIONS)
+def test_an_operation_gives_what_plain_numbers_give_and_the_right_gradient(
+        name, operation, numbers):
     values = [Value(number) for number in numbers]
-    out = f(*values)
-    assert out.data == pytest.approx(f(*numbers))
-    # 3 times, so that the grad of f's result is 3. With 1, it would not show if backward() forgot
-    # to multiply by it. check() needs names for the Values: a is the first, and b the second.
-    gradcheck.check(lambda: 3 * f(*values), dict(zip("ab", values)))
+    out = operation(*values)
+    assert out.data == pytest.approx(operation(*numbers))
+    # 3 times, so that the grad of the operation's result is 3. With 1, it would not show if
+    # backward() forgot to multiply by it. check() needs names for the Values: a is the first, and b
+    # the second, if there is one.
+    gradcheck.check(lambda: 3 * operation(*values), dict(zip("ab", values)))
 
 
-@pytest.mark.parametrize("method, expected_f, number", FUNCTIONS)
-def test_exp_log_tanh_and_relu_give_the_right_number_and_gradient(method, expected_f, number):
+@pytest.mark.parametrize("method, plain_function, number", FUNCTIONS)
+def test_exp_log_tanh_and_relu_give_the_right_number_and_gradient(method, plain_function, number):
     value = Value(number)
-    assert method(value).data == pytest.approx(expected_f(number))
+    assert method(value).data == pytest.approx(plain_function(number))
     # 3 times, so that the grad of the method's result is 3. With 1, it would not show if backward()
     # forgot to multiply by it.
     gradcheck.check(lambda: 3 * method(value), {"x": value})
@@ -128,7 +131,7 @@ def test_at_zero_the_derivatives_of_x_to_the_power_of_0_and_of_relu_are_0():
     zero = Value(0.0)
     (zero ** 0).backward()  # The rule k * x^(k - 1) fails here, because 0^-1 would be 1 / 0.
     zero.relu().backward()
-    assert zero.grad == 0.0  # the sum of both derivatives: a leaf adds up
+    assert zero.grad == 0.0  # the sum of both derivatives, because a leaf adds up
 
 
 def test_relu_of_nan_is_nan():
@@ -136,17 +139,17 @@ def test_relu_of_nan_is_nan():
     assert math.isnan(Value(math.nan).relu().data)
 
 
-@pytest.mark.parametrize("f, error", [
+@pytest.mark.parametrize("compute, error", [
     (lambda: Value(0.0).log(), ValueError),  # 0 has no logarithm
     (lambda: Value(-2.0) ** 0.5, ValueError),  # -2 has no square root
     (lambda: Value(2.0) ** Value(3.0), TypeError),  # an exponent must be a plain number
     (lambda: Value(1.0) / 0, ZeroDivisionError),
-    (lambda: MLP(2, [1])([1.0]), ValueError),  # one number for two inputs
+    (lambda: MLP(2, [1])([1.0]), ValueError),  # one number for a network with two inputs
     (lambda: Value(1.0, [Value(1.0)], []).backward(), ValueError),  # a parent, but no local_grad
 ])
-def test_what_cannot_be_computed_raises_an_error(f, error):
+def test_what_cannot_be_computed_raises_an_error(compute, error):
     with pytest.raises(error):
-        f()
+        compute()
 
 
 # --- backward ---
@@ -164,7 +167,7 @@ def example_of_section_5():
 def test_backward_sends_a_grad_only_when_it_is_complete():
     a, b, c, d = example_of_section_5()
     d.backward()
-    # as in the first table of section 5; if b sends before c, a gets 14 instead of 26
+    # as in the first table of section 5; if b sends before c, a gets 14, as in the second table
     assert (a.grad, b.grad, c.grad, d.grad) == (26, 13, 6, 1)
     a, b, c, _ = example_of_section_5()
     (c * b).backward()  # d again, but now c is the first factor, which must make no difference
@@ -180,12 +183,12 @@ def test_backward_adds_to_the_grad_that_a_leaf_has():
 
 
 @exercise("1.3")
-def test_backward_visits_each_value_once():
+def test_backward_does_not_walk_each_of_2_to_the_200_paths_by_itself():
     x = Value(1.0)
     y = x
     for _ in range(200):
         y = y + y  # each time, twice as many paths lead from x to y
-    y.backward()  # if it walked each of the 2^200 paths by itself, it would never end
+    y.backward()  # if it walked each path by itself, this test would never end
     assert x.grad == 2.0 ** 200  # y is 2^200 * x
 
 
@@ -196,11 +199,11 @@ def test_a_second_backward_adds_to_the_grads_of_leaves_and_replaces_all_others()
     d.backward()
     # after one call they are 26, 13, 6 and 1, and only a is a leaf
     assert (a.grad, b.grad, c.grad, d.grad) == (52, 13, 6, 1)
-    a.backward()  # the result itself is a leaf: 1 is added
+    a.backward()  # Here the result itself is a leaf. Its derivative is 1, which is added to 52.
     assert a.grad == 53
 
 
-def test_backward_goes_through_a_chain_of_100_000_operations():
+def test_backward_goes_through_a_chain_of_100_000_operations_and_python_can_free_it():
     x = Value(1.0)
     y = x
     for _ in range(100_000):
@@ -209,7 +212,7 @@ def test_backward_goes_through_a_chain_of_100_000_operations():
     # y is x once, and then x added 100,000 times
     assert y.data == 100_001.0
     assert x.grad == 100_001.0
-    del y  # to free the chain must not crash Python either
+    del y  # now Python frees the whole chain, which must not crash it
 
 
 # --- division, tanh, weighted sum ---
@@ -219,7 +222,7 @@ def local_grads_of(out):
     return dict(zip(out.parents, out.local_grads, strict=True))
 
 
-# (a / b)' is 1 / b for a, and -a / b^2 for b.
+# (a / b)' is 1 / b for a, and -a / b^2 for b, with x for a and y for b.
 @exercise("1.4")
 @pytest.mark.parametrize("x, y", [(3.0, 2.0), (-1.0, 4.0), (0.0, -0.5)])
 def test_division_gives_the_quotient_and_its_two_derivatives(x, y):
@@ -237,10 +240,10 @@ def test_a_value_divided_by_a_plain_number_and_a_plain_number_by_a_value():
     a = Value(3.0)
     half = a / 2
     assert half.data == 1.5
-    assert local_grads_of(half)[a] == 0.5  # (a / 2)' = 1 / 2
+    assert local_grads_of(half)[a] == 0.5  # (a / 2)' = 1 / 2 for a
     inverse = 6 / a
     assert inverse.data == 2.0
-    assert local_grads_of(inverse)[a] == pytest.approx(-6 / 9)  # (6 / a)' = -6 / a^2
+    assert local_grads_of(inverse)[a] == pytest.approx(-6 / 9)  # (6 / a)' = -6 / a^2 for a
 
 
 # e^1000 is too large for a float. So at 1000, (e^x - e^-x) / (e^x + e^-x) would raise an error.
@@ -250,6 +253,7 @@ def test_tanh_is_one_operation_and_its_derivative_is_1_minus_tanh_squared(x):
     value = Value(x)
     out = value.tanh()
     assert out.data == pytest.approx(math.tanh(x))
+    # It is one operation, because value itself is its parent, and the only one.
     assert local_grads_of(out) == {value: pytest.approx(1 - math.tanh(x) ** 2)}
 
 
@@ -260,13 +264,13 @@ def test_a_weighted_sum_is_one_operation():
     bias = Value(0.25)
     out = micrograd.weighted_sum(weights, inputs, bias)
     assert out.data == -1.25  # 0.5 * 3 - 2 * 1.5 + 0.25
-    # All five are parents of the sum itself. The local gradient of a weight is its input, that of
-    # an input is its weight, and that of the bias is 1.
+    # It is one operation, because all five are parents of the sum itself. The local gradient of a
+    # weight is its input, that of an input is its weight, and that of the bias is 1.
     local_grads = local_grads_of(out)
-    assert [local_grads[x] for x in [*weights, *inputs, bias]] == [3.0, 1.5, 0.5, -2.0, 1.0]
+    assert [local_grads[p] for p in [*weights, *inputs, bias]] == [3.0, 1.5, 0.5, -2.0, 1.0]
 
 
-def test_the_gradient_of_a_weighted_sum_in_which_a_value_comes_several_times():
+def test_the_gradient_of_a_weighted_sum_is_right_if_a_value_comes_several_times():
     a = Value(1.0)
     b = Value(-2.0)
     # The sum is a * a + b * a + a * b + b. It has a in four places and b in three, and what comes
@@ -275,7 +279,7 @@ def test_the_gradient_of_a_weighted_sum_in_which_a_value_comes_several_times():
     gradcheck.check(lambda: 3 * micrograd.weighted_sum([a, b, a], [a, a, b], b), {"a": a, "b": b})
 
 
-def test_a_weighted_sum_of_lists_of_different_lengths_is_refused():
+def test_a_weighted_sum_with_lists_of_different_lengths_is_refused():
     with pytest.raises(ValueError):  # one weight, but two inputs
         micrograd.weighted_sum([Value(1.0)], [Value(1.0), Value(2.0)], Value(0.0))
 
@@ -290,7 +294,7 @@ def set_parameters(thing, numbers):
 
 @pytest.mark.parametrize("has_relu, expected", [(True, 0.0), (False, -4.5)])
 def test_a_new_neuron_has_bias_0_and_a_neuron_applies_relu_only_if_it_has_one(has_relu, expected):
-    neuron = Neuron(2, has_relu, random)
+    neuron = Neuron(2, has_relu, random)  # its weights are random, until we set them
     assert neuron.bias.data == 0.0
     set_parameters(neuron, [0.5, -3.0, 1.0])  # two weights and the bias
     # 0.5 * 1 - 3 * 2 + 1 = -4.5, and relu makes 0 of it
@@ -305,12 +309,12 @@ def test_parameters_returns_the_values_of_all_neurons_in_order_and_no_copies():
             expected += [*neuron.weights, neuron.bias]
     assert model.parameters() == expected  # A Value is equal only to itself, not to a copy.
     # Each of the 3 hidden neurons has 2 weights and a bias. The last one has 3 weights and a bias.
-    assert len(expected) == 3 * 3 + 4
+    assert len(expected) == 13  # 3 * (2 + 1) + (3 + 1)
 
 
 def test_two_hidden_neurons_compute_xor():
     model = MLP(2, [2, 1])
-    # two weights and a bias each: h1 = relu(x1 + x2) and h2 = relu(x1 + x2 - 1)
+    # two weights and a bias for h1 = relu(x1 + x2), and then those for h2 = relu(x1 + x2 - 1)
     hidden = [1.0, 1.0, 0.0, 1.0, 1.0, -1.0]
     # The output is h1 - 2 * h2 + 0. Without the -0.5 of section 6, it is XOR itself, 0 or 1.
     set_parameters(model, [*hidden, 1.0, -2.0, 0.0])
@@ -319,10 +323,10 @@ def test_two_hidden_neurons_compute_xor():
 
 
 def test_all_layers_but_the_last_have_relu_and_each_has_its_number_of_neurons():
-    layers = MLP(1, [2, 3, 1]).layers
-    # [0]: the first neuron of each layer
-    assert [layer.neurons[0].has_relu for layer in layers] == [True, True, False]
-    assert [len(layer.neurons) for layer in layers] == [2, 3, 1]
+    has_relu = []  # a list for each layer, with True or False for each of its neurons
+    for layer in MLP(1, [2, 3, 1]).layers:
+        has_relu.append([neuron.has_relu for neuron in layer.neurons])
+    assert has_relu == [[True, True], [True, True, True], [False]]
 
 
 def test_the_first_weights_of_a_layer_have_mean_0_and_variance_2_over_nin():
@@ -337,9 +341,9 @@ def test_the_first_weights_of_a_layer_have_mean_0_and_variance_2_over_nin():
     assert statistics.pvariance(numbers) == pytest.approx(2 / nin, rel=0.05)
 
 
-# --- the moons, the loss and training ---
+# --- the moons, the loss, training and the map ---
 
-def test_without_noise_the_points_are_on_two_half_circles():
+def test_without_noise_the_points_lie_in_turn_on_two_whole_half_circles():
     points = micrograd.two_moons(100, random.Random(3), noise=0.0)
     assert [label for _, label in points] == [1, -1] * 50
     upper = [point for point, label in points if label == 1]
@@ -350,9 +354,11 @@ def test_without_noise_the_points_are_on_two_half_circles():
     for x, y in lower:  # the lower half of a circle around (1, 0.5)
         assert math.hypot(x - 1, y - 0.5) == pytest.approx(1)
         assert y <= 0.5
-    # Both have points near the end where the angle is pi, at x = -1 and at x = 2. So they are whole
-    # half circles, not only quarters. min and max compare x first, and [0] is x.
+    # Both have points near both ends, so they are not only quarter circles: the upper one goes from
+    # x = -1 to 1, and the lower one from 0 to 2. [0] is x, which min and max compare first.
     assert min(upper)[0] < -0.9
+    assert max(upper)[0] > 0.9
+    assert min(lower)[0] < 0.1
     assert max(lower)[0] > 1.9
 
 
@@ -363,8 +369,8 @@ def score_is_x(point):
 
 def test_the_loss_and_the_number_of_right_answers_for_the_table_of_section_7():
     points = [((3.0,), 1), ((0.2,), 1), ((0.5,), -1)]  # the scores and labels in the table
-    # the mean of the losses in the table
-    assert micrograd.loss_of(score_is_x, points).data == pytest.approx((0.0 + 0.8 + 1.5) / 3)
+    # the mean of the losses in the table, which are 0.0, 0.8 and 1.5
+    assert micrograd.loss_of(score_is_x, points).data == pytest.approx(2.3 / 3)
     # The first two are right, the third is wrong. A score of 0 is never right.
     no_answer = [((0.0,), 1), ((0.0,), -1)]
     assert micrograd.count_right(score_is_x, points + no_answer) == 2
@@ -381,8 +387,8 @@ def test_the_loss_on_the_moons_has_the_right_gradient_for_every_parameter_of_a_n
     for i, p in enumerate(model.parameters()):
         p.data += rng.gauss(0, 0.1)
         params[f"parameter {i}"] = p
-    # check() returns how many were compared: 3 * (2 + 1), 3 * (3 + 1) and 1 * (3 + 1) by layers
-    assert gradcheck.check(lambda: micrograd.loss_of(model, points), params) == 9 + 12 + 4
+    # check() returns how many were compared: 3 * (2 + 1) + 3 * (3 + 1) + 1 * (3 + 1), by layers
+    assert gradcheck.check(lambda: micrograd.loss_of(model, points), params) == 25
 
 
 def test_two_steps_of_training_with_l2_and_a_falling_learning_rate_by_hand():
@@ -398,20 +404,20 @@ def test_two_steps_of_training_with_l2_and_a_falling_learning_rate_by_hand():
     # The derivative for w is 0.5 + 0.6w. The learning rate is 0.1 in step 1, and 0.05 in step 2.
     second_w = 0.4 - 0.1 * (0.5 + 0.6 * 0.4)  # after step 1
     third_w = second_w - 0.05 * (0.5 + 0.6 * second_w)  # after step 2
-    first_loss = 1 + 0.5 * 0.4 + 0.3 * 0.16  # 0.16 is 0.4^2
+    first_loss = 1.248  # 1 + 0.5 * 0.4 + 0.3 * 0.4^2
     second_loss = 1 + 0.5 * second_w + 0.3 * second_w ** 2
     assert losses == pytest.approx([first_loss, second_loss])
     assert weight.data == pytest.approx(third_w)
     assert bias.data == 0
 
 
-def test_the_map_shows_the_scores_and_the_points(capsys):
-    def score_is_the_smaller_one(point):
+def test_the_map_shows_where_the_score_is_positive_and_the_points_that_are_inside(capsys):
+    def score_is_the_smaller_coordinate(point):
         return [Value(min(point))]
     # The map goes from x = -1.5 to 2.5 and from y = -1 to 1.5. One point is in its upper left
     # corner, one in its lower right corner, and two are outside, on the right and on the left.
     points = [((-1.4, 1.4), 1), ((2.4, -0.9), -1), ((9.0, 0.0), 1), ((-9.0, 0.0), 1)]
-    micrograd.draw_map(score_is_the_smaller_one, points, width=4, height=2)
+    micrograd.draw_map(score_is_the_smaller_coordinate, points, width=4, height=2)
     # A cell is 1 wide and 1.25 high. The middles are at x = -1, 0, 1 and 2, and at y = 0.875 (the
     # first row) and -0.375. A cell is ░ if both x and y are above 0 in its middle. This is so only
     # in the last two cells of the first row.
@@ -430,7 +436,8 @@ def test_a_short_run_prints_the_results_of_sections_3_and_4_and_trains_on_the_mo
     # a line from the docstring of show_two_neurons(), and one from that of show_neuron()
     assert "\ninputs (0, 1)  AND 0.034  OR 0.979\n" in out
     assert "\n        b             data  6.8814  grad  0.5000\n" in out
-    # 8 hidden neurons with 2 inputs, 8 with 8, and one with 8: 8 * 3 + 8 * 9 + 9 parameters
+    # 8 hidden neurons with 2 inputs, 8 with 8, and one with 8, each with a bias: the number of
+    # parameters is 8 * (2 + 1) + 8 * (8 + 1) + (8 + 1) = 105
     assert "\ntwo moons, 105 parameters\nstep    0  loss " in out
     # What such a run printed when this test was written: it must not change.
     assert "\ntrain loss 0.4264, 77 of 100 right\n" in out
