@@ -137,8 +137,8 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# This line lets the code run up to here. In the finished file, section 7 gives the name
-# learn to a faster function with the same result.
+# The class in section 5 calls learn(). For now this is the slow function. Section 7
+# replaces it by a faster one with the same result.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -168,11 +168,11 @@ def ranks_of(pairs):
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
-# neighbours in the word. If the result is a token, its rank tells when it was learned,
-# because the lowest rank was learned first. So we merge the neighbours whose token has
-# the lowest rank, again and again, until no neighbours make a token. (This never comes
-# too late. After a merge, the new neighbours contain the new token, so what they make
-# was learned later.)
+# neighbours in the word, and look the result up. If it is a token, the two can be
+# merged. A lower rank means an earlier merge, so we do the one with the lowest rank
+# first. Then we look again, until no neighbours make a token. (A merge cannot bring up
+# a pair that should have come earlier, because this pair contains the token just made,
+# so it was learned later.)
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -201,7 +201,7 @@ def merge_piece_slowly(piece, ranks):
         tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]  # one token in place of two
 
 
-merge_piece = merge_piece_slowly  # section 7 gives this name to a faster function, too
+merge_piece = merge_piece_slowly  # section 7 replaces this, too, by a faster function
 
 # If the whole piece is a token, we take its id. For a token that we learned, merging
 # gives the same: its bytes once stood in the text, and were merged to this token. But
@@ -313,8 +313,7 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # Python's re does not know \p{L}. split_by(), in section 8, does what re.findall()
-    # would do if it did.
+    # split_by(), in section 8, does the work. Take it as given for now.
     return split_by(pattern, text)
 
 
@@ -506,9 +505,9 @@ class Tokenizer:
 #
 #     "the· same· token· "
 #
-# Nearly all words that the model was trained on had their space inside their first
-# token. Here the space stands alone, and the model must go on with a word without a
-# space, which it has hardly ever seen there.
+# In the texts that a model learns from, nearly every space is the beginning of a word's
+# token. Here it is a token of its own. So the next token must be a word without its
+# space, and the model has hardly ever seen such a word after a space that stands alone.
 #
 # A rare name becomes many small tokens. A model sees the tokens, and not the letters in
 # them, so it is hard for it to spell or to count letters. And this emoji is four
@@ -567,12 +566,13 @@ def show_effects(tokenizer):
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
 #     No. The dev losses are 3.925 nats per token and 2.170 nats per letter. They cannot
-#     be compared, because a token is longer than a letter. So take all dev names
-#     together. They are 3,459 tokens or 5,897 letters, where the end of each name
-#     counts as one, too. With tokens their loss is 3.925 * 3459 nats, which is 2.30 for
-#     each of the letters, and more than 2.170. One reason is that the names are few: in
-#     training, a token occurs about 40 times on average, and many hardly ever. In
-#     exchange, a name is written in fewer steps.
+#     be compared, because a token is longer than a letter. But a loss per token times
+#     the number of tokens is the loss of the whole text. So take all dev names. They
+#     are 3,459 tokens or 5,897 letters, where the end of each name counts as one, too.
+#     With tokens their loss is 3.925 * 3459 nats, which is 2.30 for each of the
+#     letters, and more than 2.170. One reason is that the names are few: in training, a
+#     token occurs about 40 times on average, and many hardly ever. In exchange, a name
+#     is written in fewer steps.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -657,7 +657,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                counts[right, after] -= times  # in a a a, both (a, a) are gone
+                counts[right, after] -= times  # in a a a, this is (a, a) once more
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
         i += 1
@@ -840,33 +840,28 @@ def for_python(pattern):
 # Some signs mean one thing to Python, and another to the libraries for which a pattern
 # was written. They would silently change the ids, so we refuse them:
 #
-#     ^ $ \A \Z \b \B \< \>    the edges of texts, lines and words
-#     \w \W                    Python and others do not count the same letters
-#     ++ *+ ?+ }+              repetitions that never give a character back
-#     && -- ~~                 operations with sets, in brackets
-#     []                       brackets that begin with ]
-#     (?a (?m (?s (?x          other settings than (?i
-#     \x \u \U \N \0 to \3     codes of characters, of which only stand-ins may be left
+#     $ ^ \A \Z \b \B        the edges of texts, lines and words
+#     \w \W                  Python and others do not count the same letters
+#     ++ *+ ?+               a repetition that never gives a character back
+#     && -- ~~ []            sets of characters in brackets
+#     \x \u \U \N \0 to \3    a character's number, but the text has stand-ins
 
-REFUSED = r"""^ $ \A \Z \b \B \< \> \w \W ++ *+ ?+ }+ && -- ~~ []
-    (?a (?m (?s (?x \x \u \U \N \0 \1 \2 \3""".split()
+REFUSED = r"$ ^ \A \Z \b \B \w \W ++ *+ ?+ && -- ~~ [] \x \u \U \N \0 \1 \2 \3".split()
 
 
 def check_pattern(pattern):
     """Raise InputError if the pattern has a sign that is refused."""
     if not pattern.isascii():
-        raise InputError("a pattern can only have ASCII characters here")  # as for \x
-    # \p{L} is all right, and so are \[ and \+ and so on, and the ^ of [^...].
-    signs = re.sub(r"\\(?:p\{\w+\}|[^\w<>])", "x", pattern).replace("[^", "[")
+        raise InputError("a pattern can only have ASCII characters here")
+    signs = pattern.replace("[^", "[")  # here ^ means "not", which is all right
     for sign in REFUSED:
         if sign in signs:
             raise InputError(f"{sign} in a pattern is not supported here")
 
 
 # What stands between two matches must become a piece, too. So the expression that finds
-# the pieces has three parts. (The third one is for patterns such as x*, which can match
-# nothing. There findall() returns an empty piece, and the next character must not be
-# lost.)
+# the pieces has three parts: first a match, otherwise everything up to the next match,
+# otherwise one character, so that nothing is ever lost.
 
 @lru_cache
 def compiled(pattern):
@@ -874,11 +869,7 @@ def compiled(pattern):
     check_pattern(pattern)
     regex = for_python(pattern)
     try:
-        result = re.compile(
-            rf"{regex}"                   # a match of the pattern
-            rf"|(?:(?!{regex})[\s\S])+"  # or all characters before the next match
-            r"|[\s\S]"                   # or one character, after an empty piece
-        )
+        result = re.compile(rf"{regex}|(?:(?!{regex})[\s\S])+|[\s\S]")
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
     if result.groups:  # findall() would return the groups, and not the pieces
@@ -940,7 +931,7 @@ SPARE = {}  # {byte: the code of its character from U+0100 on}
 for byte in range(256):
     if byte == 32 or not chr(byte).isprintable():
         SPARE[byte] = 0x100 + len(SPARE)
-BYTES = {spare: byte for byte, spare in SPARE.items()}
+BYTES = {spare: byte for byte, spare in SPARE.items()}  # the way back
 
 
 def save(tokenizer, path):

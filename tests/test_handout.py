@@ -236,7 +236,8 @@ def test_a_handout_gives_a_line_to_each_test_that_fails_and_a_state_to_each_exer
     names = [line.split(":")[0] for line in mistakes]
     assert len(names) == len(set(names))  # no test has two lines
     assert "test_layer_norm_gives_the_numbers_of_pytorch" in names
-    endless = "test_adamw_step_is_pytorchs: not finished after 3 seconds: an endless loop?"
+    endless = "test_adamw_step_gives_the_numbers_of_pytorch: not finished after 3 seconds: " \
+        "an endless loop?"
     assert endless in mistakes
     lesson.write_text(SOURCES["gpt"], "utf-8")  # all answers
     assert score(folder) == ([], dict.fromkeys(not_yet, "done"))

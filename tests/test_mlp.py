@@ -50,8 +50,8 @@ DOCUMENTS = [  # with the boundary, 5, at both ends
 ]
 
 # The long constants below come from PyTorch 2.13 in float64. All but one are rounded to 12
-# decimals. All snippets begin with the following lines, and use constants of this file. A snippet
-# may use what the one before it defines.
+# decimals, and zeros at their ends are left off. All snippets begin with the following lines, and
+# use constants of this file. A snippet may use what the one before it defines.
 #
 #     import math, random, torch, mlp
 #     from torch.nn import functional as F
@@ -114,7 +114,7 @@ def test_examples_of_gives_each_token_after_the_first_boundary_with_its_context(
 
 def test_gradients_of_a_sum_in_which_one_tensor_occurs_twice_agree_with_nudging():
     a = Tensor(sines(3, 2))
-    b = Tensor(sines(3, 2, row_step=0.7))  # row 0 is that of a, but rows 1 and 2 are not
+    b = Tensor(sines(3, 2))  # the same numbers, but each Tensor is nudged alone
     gradcheck.check(lambda: weighed(a + b + a), {"a": a, "b": b})
 
 
@@ -151,7 +151,8 @@ def test_gradient_of_flatten_consecutive_agrees_with_nudging():
 def test_gradients_of_the_linear_layer_agree_with_nudging(n_rows, n_in, n_out):
     tensors = {
         "x": Tensor(sines(n_rows, n_in)),
-        "weight": Tensor(sines(n_out, n_in, row_step=0.7)),  # only row 0 is also a row of x
+        # With another row_step, only row 0 is also a row of x. Equal rows could hide a mix-up.
+        "weight": Tensor(sines(n_out, n_in, row_step=0.7)),
     }
 
     def loss():
@@ -180,21 +181,15 @@ def test_the_linear_layer_gives_sums_worked_out_by_hand():
 def test_tanh_agrees_with_math_tanh_and_its_gradient_with_nudging():
     # tanh is steepest at 0, and flat at 20. weighed() gives the first number, 0.25, the weight 0.
     numbers = [0.25, -3.0, -0.5, 0.0, 1.0, 20.0]
-    x = Tensor([numbers])
-
-    def loss():
-        return weighed(mlp.tanh(x))
-    gradcheck.check(loss, {"x": x})
-    assert close(mlp.tanh(x).data[0], [math.tanh(v) for v in numbers])
+    x = Tensor([numbers])  # a matrix of one row
+    assert close(mlp.tanh(x).data, [math.tanh(v) for v in numbers])
+    gradcheck.check(lambda: weighed(mlp.tanh(x)), {"x": x})
 
 
-def test_relu_makes_negative_numbers_0_and_its_gradient_agrees_with_nudging():
+def test_relu_makes_only_negative_numbers_0_and_its_gradient_agrees_with_nudging():
     x = Tensor([[-3.0, -0.5], [0.1, 20.0]])  # none is 0, where relu has a kink
-
-    def loss():
-        return weighed(mlp.relu(x))
-    gradcheck.check(loss, {"x": x})
     assert mlp.relu(x).data == [[0.0, 0.0], [0.1, 20.0]]
+    gradcheck.check(lambda: weighed(mlp.relu(x)), {"x": x})
 
 
 # --- loss ---
@@ -222,9 +217,11 @@ def test_gradients_of_cross_entropy_and_of_3_times_it_agree_with_nudging(factor,
 
 @exercise("3.5")
 def test_cross_entropy_gives_losses_worked_out_by_hand():
-    equal = Tensor([[0.0] * 27])  # each of the 27 tokens has the probability 1 / 27
-    assert mlp.cross_entropy(equal, [4]).data == pytest.approx(math.log(27))  # for any target
-    logits = Tensor([[0.0, math.log(3)]] * 2)  # the probabilities in both rows are 1 / 4 and 3 / 4
+    # Each of the 27 tokens has the probability 1 / 27. So the target, here 4, makes no difference.
+    equal = Tensor([[0.0] * 27])
+    assert mlp.cross_entropy(equal, [4]).data == pytest.approx(math.log(27))
+    # Two equal rows. e^0 is 1 and e^log(3) is 3, so the probabilities are 1 / 4 and 3 / 4.
+    logits = Tensor([[0.0, math.log(3)]] * 2)
     mean = (math.log(4) + math.log(4 / 3)) / 2  # of -log(1 / 4) and -log(3 / 4)
     assert mlp.cross_entropy(logits, [0, 1]).data == pytest.approx(mean)
     too_large_for_exp = Tensor([[2000.0, 0.0]])
@@ -237,7 +234,7 @@ def test_cross_entropy_gives_losses_worked_out_by_hand():
 @exercise("3.7")
 @pytest.mark.parametrize("n_rows, n_columns", [
     (3, 4),
-    (1, 2),  # two numbers become nearly -1 and 1, so their gradients are small
+    (1, 2),  # two different numbers become nearly -1 and 1, so the gradients are small
     (2, 3),
 ])
 def test_normalize_backward_agrees_with_nudging(n_rows, n_columns):
@@ -249,17 +246,19 @@ def test_normalize_backward_agrees_with_nudging(n_rows, n_columns):
         def backward(grad):
             return [mlp.normalize_backward(grad, normed, stds)]
         return weighed(Tensor(normed, [rows], backward))
-    n_checked = gradcheck.check(loss, {"rows": rows})
-    assert n_checked == n_rows * n_columns  # check() has nudged every number
+    # check() returns how many numbers it has nudged. These should be all.
+    assert gradcheck.check(loss, {"rows": rows}) == n_rows * n_columns
 
 
 def test_normalize_gives_rows_of_mean_0_and_variance_1_their_stds_and_0_for_equal_numbers():
-    # normalize() adds 1e-5 to the variance before it takes the root. So what would be 1 without
-    # this differs from 1 by up to 1e-5.
-    normed, stds = mlp.normalize([[1.0, 3.0], [-20.0, 0.0, 50.0]])
+    # normalize() adds 1e-5 to the variance before it takes the root. So a variance or a standard
+    # deviation that would be 1 without this differs from 1 by up to 1e-5.
+    normed, stds = mlp.normalize([[1.0, 3.0], [-20.0, 40.0, -20.0, 40.0]])
     for row in normed:
         assert mlp.mean_and_variance(row) == pytest.approx((0.0, 1.0), abs=1e-5)
-    assert stds[0] == pytest.approx(1.0, abs=1e-5)  # 1 and 3 are both 1 away from their mean
+    # In the first row, each number is 1 away from the mean, 2. In the second one, it is 30 away
+    # from the mean, 10.
+    assert stds == pytest.approx([1.0, 30.0], abs=1e-5)
     normed_equal, _ = mlp.normalize([[3.0, 3.0]])
     assert normed_equal == [[0.0, 0.0]]  # 0 / sqrt(0 + 1e-5)
 
@@ -325,10 +324,11 @@ def test_layer_norm_and_batch_norm_in_and_after_training_agree_with_pytorch(kind
     if kind == "layer":
         out = mlp.layer_norm(x, weight, bias)
     else:
-        # Those of RUNNING[130]. In training, batch norm updates them, but does not use them.
+        # The last statistics are those of RUNNING[130]. In training, batch norm updates them, but
+        # normalizes with the mean and the variance of the batch.
         _, statistics = list(statistics_of_130_batches())[-1]
         out = mlp.batch_norm(x, weight, bias, statistics, training=kind == "batch")
-    assert close(out.data[1], NORMS[kind])
+    assert close(out.data[1], NORMS[kind])  # row 1 alone, as in the snippet
 
 
 def test_training_changes_the_running_statistics_but_evaluate_sample_and_diagnose_do_not():
@@ -336,7 +336,8 @@ def test_training_changes_the_running_statistics_but_evaluate_sample_and_diagnos
     examples = mlp.examples_of(DOCUMENTS, 3)
     train(model, examples)
     first, second = model.statistics
-    assert first.n_batches == second.n_batches == 6  # train() takes 6 steps
+    assert first.n_batches == 6  # train() takes 6 steps, with a batch for each
+    assert second.n_batches == 6
     assert first.mean != second.mean  # each layer has statistics of its own
     before = copy.deepcopy([vars(first), vars(second)])
     mlp.evaluate(model, examples)
@@ -398,11 +399,12 @@ NETWORKS = [  # norm, activation, n_layer; then what the snippet prints
 
 
 @pytest.mark.parametrize("norm, activation, n_layer, loss, first_logits", NETWORKS)
-def test_loss_and_logits_of_networks_agree_with_pytorch(
+def test_loss_and_first_3_logits_of_networks_agree_with_pytorch(
         norm, activation, n_layer, loss, first_logits):
     model = build(norm=norm, activation=activation, n_layer=n_layer)
-    # 1e-11, because the losses in NETWORKS are rounded to 12 decimals.
+    # The losses in NETWORKS are rounded to 12 decimals, so here they must agree in 11.
     assert mlp.backpropagate(model, EXAMPLES) == pytest.approx(loss, abs=1e-11)
+    # The output layer gives the logits: a row for each example, of which row 0 is the first.
     assert close(model.outs["output"].data[0][:3], first_logits)
 
 
@@ -425,7 +427,7 @@ def test_loss_and_logits_of_networks_agree_with_pytorch(
 # contexts, targets = zip(*examples)
 # logits = logits_of(p, contexts, "batch", "tanh", 1, mean, var, training=False)
 # print(mean, F.cross_entropy(logits, torch.tensor(targets)))
-def test_losses_in_training_and_running_mean_and_loss_after_it_agree_with_pytorch():
+def test_losses_of_6_steps_and_then_the_running_means_and_the_loss_agree_with_pytorch():
     model = build()
     examples = mlp.examples_of(DOCUMENTS, 3)
     assert close(train(model, examples), [
@@ -433,14 +435,15 @@ def test_losses_in_training_and_running_mean_and_loss_after_it_agree_with_pytorc
         2.723058127519, 2.274521014565, 1.707475294681])
     assert close(model.statistics[0].mean, [  # of the only hidden layer
         0.282383266721, 0.158452268856, 0.247679309717, 0.225901198714])
-    assert mlp.evaluate(model, examples) == pytest.approx(1.6742388038359564, abs=1e-9)
+    assert close(mlp.evaluate(model, examples), 1.6742388038359564)
 
 
 def test_evaluate_gives_the_mean_loss_for_more_than_the_256_contexts_that_it_takes_at_once():
     model = build(vocab_size=20, block_size=2)
-    # All 20 * 20 = 400 contexts of two ids. A target may be any id, here from 0 to 6.
+    # All 20 * 20 = 400 contexts of two ids. So evaluate() takes 256 of them, then the other 144.
+    # A target may be any id, here from 0 to 6.
     examples = [((i % 20, i // 20), i % 7) for i in range(400)]
-    examples += examples[:50]  # so 50 of the contexts occur twice, with the same target
+    examples += examples[:50]  # 50 contexts occur twice, with the same target: both must count
     train(model, examples)  # changes the running statistics, which both losses use
     # loss_of() takes all contexts at once. Sums in another order differ only by rounding.
     expected = loss_of(model, examples, training=False).data
@@ -449,7 +452,7 @@ def test_evaluate_gives_the_mean_loss_for_more_than_the_256_contexts_that_it_tak
 
 # --- errors ---
 
-def test_descend_names_a_parameter_without_a_gradient():
+def test_descend_raises_value_error_and_names_the_parameter_that_has_no_gradient():
     model = build()
     mlp.backpropagate(model, EXAMPLES)  # gives each parameter a gradient
     model.params["norm.0.bias"].grad = None
@@ -461,7 +464,7 @@ def test_layers_and_cross_entropy_raise_value_error_for_inputs_that_do_not_fit()
     x = Tensor([[1.0, 2.0]])  # one row of two numbers
     three = Tensor([1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="linear"):
-        mlp.linear(x, Tensor([[1.0]]))  # one weight for rows of two numbers
+        mlp.linear(x, Tensor([[1.0]]))  # a neuron with one weight, for rows of two numbers
     with pytest.raises(ValueError, match="embedding"):
         mlp.embedding(x, [-1])  # the only row of x is for the id 0
     with pytest.raises(ValueError, match="3 rows"):
@@ -486,9 +489,9 @@ def test_kaiming_init_multiplies_the_weights_by_gain_over_root_of_n_in(activatio
     mlp.kaiming_init(params, config)
     factors = {
         "hidden.0.weight": 1.0 / math.sqrt(6),  # gain 1; 6 inputs: 3 tokens with 2 numbers each
-        "hidden.1.weight": gain / 2,  # the root of 4; its inputs are 4 neurons
-        "hidden.2.weight": gain / 2,  # the same
-        "output.weight": 0.1 / 2,  # gain 0.1; 4 inputs
+        "hidden.1.weight": gain / 2,  # the root of 4: its inputs come from 4 neurons
+        "hidden.2.weight": gain / 2,  # its inputs come from 4 neurons, too
+        "output.weight": 0.1 / 2,  # gain 0.1; its inputs come from 4 neurons, too
     }
     for name, p in params.items():
         factor = factors.get(name, 1.0)  # the embeddings and biases stay as they are
@@ -505,10 +508,11 @@ def test_the_first_loss_is_about_log_27_but_with_naive_weights_above_8(norm):
     for _ in range(100):
         examples.append((rng.choices(range(27), k=4), rng.randrange(27)))
     loss = loss_of(mlp.build(config, seed=1), examples).data
-    # All 27 tokens are about equally likely. The difference was 0.01 at most for seeds 1 to 10.
+    # All 27 tokens are about equally likely. For seeds 1 to 10 of the network, the difference was
+    # below 0.02.
     assert loss == pytest.approx(math.log(27), abs=0.1)
     naive_loss = loss_of(mlp.build(config | {"init": "naive"}, seed=1), examples).data
-    assert naive_loss > 8  # 9.4 to 13.6 were measured: the network is sure of nonsense
+    assert naive_loss > 8  # 9.0 to 17.3 for the same seeds: the network is sure of nonsense
 
 
 def test_batch_norm_replaces_the_bias_of_the_hidden_layer_and_makes_the_embeddings_smaller():
@@ -529,12 +533,12 @@ def test_batch_norm_replaces_the_bias_of_the_hidden_layer_and_makes_the_embeddin
 @exercise("3.9")
 @pytest.mark.parametrize("changes", [
     {},  # the sizes of CONFIG
-    {"n_hidden": 7, "n_embd": 1, "block_size": 2},  # embeddings of one number
+    {"n_hidden": 7, "n_embd": 1, "block_size": 2},  # other sizes; embeddings of one number
     {"block_size": 1, "n_embd": 5},  # contexts of one id
 ])
 def test_loss_and_gradients_by_hand_agree_with_backpropagate(changes):
     model = build(**changes)
-    other = build(**changes)  # with the same parameters
+    other = build(**changes)  # the same network once more
     examples = mlp.examples_of(DOCUMENTS, model.config["block_size"])
     expected = mlp.backpropagate(other, examples)  # the loss; other now has gradients, too
     with pytest.MonkeyPatch.context() as patch:
@@ -543,18 +547,19 @@ def test_loss_and_gradients_by_hand_agree_with_backpropagate(changes):
     # Both ways compute the same, so they differ only by rounding.
     assert loss == pytest.approx(expected, abs=1e-12)
     for name, p in model.params.items():
-        assert p.shape == mlp.shape_of(p.grad)
+        assert p.shape == mlp.shape_of(p.grad)  # close() would not notice a wrong shape
         assert close(p.grad, other.params[name].grad, 1e-12), name
 
 
 # --- diagnostics and learning rates ---
 
 def test_stuck_share_counts_saturated_outputs_of_tanh_but_dead_neurons_of_relu():
-    # A column for each of 4 neurons, so 8 outputs. Above 0.97 or below -0.97, tanh is saturated.
+    # A row for each of 2 examples, and a column for each of 4 neurons: 8 outputs. An output of tanh
+    # is saturated if it is above 0.97 or below -0.97.
     rows = [[0.98, -0.99, 0.95, 0.0], [0.1, 0.2, 0.0, 0.0]]
     assert mlp.stuck_share(rows, "tanh") == 2 / 8  # 0.98 and -0.99
     rows = [[0.98, 0.0, 0.95, 0.0], [0.1, 0.2, 0.0, 0.0]]
-    # Of the 4 neurons, only the last one gives 0 in both rows, so it is dead.
+    # Of the 4 neurons, only the last one gives 0 for both examples, so it is dead.
     assert mlp.stuck_share(rows, "relu") == 1 / 4
 
 
@@ -569,11 +574,12 @@ def test_diagnose_prints_the_loss_and_four_measures_of_a_hidden_layer(capsys):
     lines = capsys.readouterr().out.split("\n")
     loss = mlp.backpropagate(model, EXAMPLES)  # also fills model.outs and all gradients
     assert lines[0] == f"loss {loss:.4f}"
-    # Line 1 has the heads: layer, outputs, stuck, gradients, step / weight. Then comes a line for
-    # embedding, hidden.0, hidden.1 and output.
+    # Line 1 has the heads: layer, outputs, stuck, gradients, step / weight. Lines 2 to 5 are those
+    # of embedding, hidden.0, hidden.1 and output.
     layer, size, stuck, grad_size, step = lines[4].split()
     assert layer == "hidden.1"
     out = model.outs[layer]
+    # The measures, each with as many decimals as diagnose() prints.
     assert size == f"{mlp.rms(out.data):.3f}"
     assert stuck == f"{mlp.stuck_share(out.data, 'tanh'):.1%}"
     assert grad_size == f"{mlp.rms(out.grad):.6f}"
@@ -581,24 +587,26 @@ def test_diagnose_prints_the_loss_and_four_measures_of_a_hidden_layer(capsys):
     assert step == f"{lr * mlp.rms(weight.grad) / mlp.rms(weight.data):.4f}"
 
 
-# find_lr() tries 0.001 and each time 10 ** 0.1 times as much, up to 10. Its loss for a rate is the
-# mean of two steps: here 3.0, 2.0 and 1.9, and later_loss from the fourth rate on. A loss explodes
-# if it is not below 6.0, which is twice the loss for the first rate.
-@pytest.mark.parametrize("later_loss, line_before_the_last", [
-    (2.2, "lr  10.0000  loss 2.2000"),
-    (50.0, "the loss explodes"),
-    (math.nan, "the loss explodes"),
-    (math.inf, "the loss explodes"),
+# find_lr() tries 0.001 and each time 10 ** 0.1 times as much. Rate 41 is 0.001 * 10 ** 4 = 10, the
+# last one. The loss for a rate is the mean of two steps: here 3.0, 2.0 and 1.9, and later_loss from
+# the fourth rate on. A loss explodes if it is not below 6.0, which is twice the loss for the first
+# rate.
+@pytest.mark.parametrize("later_loss, n_rates, line_before_the_last", [
+    (2.2, 41, "lr  10.0000  loss 2.2000"),
+    (50.0, 4, "the loss explodes"),
+    (math.nan, 4, "the loss explodes"),
+    (math.inf, 4, "the loss explodes"),
 ])
-def test_find_lr_ends_at_10_or_when_the_loss_explodes_and_names_the_rate_with_the_lowest_loss(
-        later_loss, line_before_the_last, monkeypatch, capsys):
+def test_find_lr_ends_at_10_or_an_explosion_and_names_the_rate_of_the_lowest_loss(
+        later_loss, n_rates, line_before_the_last, monkeypatch, capsys):
     losses = itertools.chain([4.0, 2.0, 2.0, 2.0, 1.9, 1.9], itertools.repeat(later_loss))
-    rates = []  # the learning rates of all steps
+    rates = []  # the learning rate of each step
     # Instead of computing a loss, take the next one. Instead of a step, note its learning rate.
     monkeypatch.setattr(mlp, "backpropagate", lambda model, examples: next(losses))
     monkeypatch.setattr(mlp, "descend", lambda params, lr: rates.append(lr))
     mlp.find_lr(build(), EXAMPLES, batch_size=4, seed=5, steps_per_rate=2)
-    assert rates[:3] == pytest.approx([0.001, 0.001, 0.001 * 10 ** 0.1])  # each rate twice
+    assert len(rates) == 2 * n_rates  # two steps for each; an explosion ends it at the fourth
+    assert rates[:3] == pytest.approx([0.001, 0.001, 0.001 * 10 ** 0.1])
     out = capsys.readouterr().out
     assert out.startswith("lr   0.0010  loss 3.0000\nlr   0.0013  loss 2.0000\n")
     # The loss of 1.9 is the lowest. It is that of the third rate, 0.001 * 10 ** 0.2 = 0.0016.
@@ -608,7 +616,10 @@ def test_find_lr_ends_at_10_or_when_the_loss_explodes_and_names_the_rate_with_th
 # --- samples ---
 
 class Counting(mlp.MLP):
-    """A network that is sure of one token: (the sum of the context + 1) % 4. 3 is the boundary."""
+    """A network of 4 tokens that is sure of the token (the sum of the context + 1) % 4.
+
+    The tokens are 0 to 3, and 3 is the boundary.
+    """
 
     def __call__(self, contexts, training=False):
         out = []
@@ -621,12 +632,13 @@ class Counting(mlp.MLP):
 
 @pytest.mark.parametrize("block_size, expected", [
     (1, [0, 1, 2]),  # the contexts are 3, 0, 1 and 2; after 2 comes 3, the boundary
-    (2, []),         # the context is 3 3, and the first token (3 + 3 + 1) % 4 = 3
+    (2, []),         # the context is 3 3, and the first token is (3 + 3 + 1) % 4 = 3
     (3, [2, 1]),     # the contexts are 3 3 3, 3 3 2 and 3 2 1; after 3 2 1 comes 3
 ])
 def test_samples_end_at_the_boundary_or_after_max_new_tokens(block_size, expected):
     model = Counting({}, CONFIG | {"vocab_size": 4, "block_size": block_size})
     assert mlp.sample(model, random.Random(0)) == expected
+    # With a limit of 1, only the first of these tokens, if there is any.
     assert mlp.sample(model, random.Random(0), max_new_tokens=1) == expected[:1]
 
 
@@ -649,7 +661,7 @@ def printed(capsys, *args):
     return capsys.readouterr().out
 
 
-def test_a_run_prints_losses_and_samples_repeats_exactly_and_with_test_adds_the_test_loss(
+def test_a_run_prints_losses_and_samples_and_repeats_exactly_and_test_adds_the_test_loss(
         options, capsys):
     out = printed(capsys, *options)
     # Of the 20 steps, it shows the first one and the end of each tenth: 1, 2, 4, ..., 20. So these
@@ -660,12 +672,13 @@ def test_a_run_prints_losses_and_samples_repeats_exactly_and_with_test_adds_the_
     assert re.findall(r"^(\w+) loss [23]\.\d{4}$", out, re.M) == ["train", "dev"]
     _, samples = out.split("samples (* is one of the documents)\n")
     assert samples.count("\n") == 3  # as options says
-    assert printed(capsys, *options) == out
+    assert printed(capsys, *options) == out  # the same seed, 42, so the same output
     assert "\ntest loss " in printed(capsys, *options, "--test")
 
 
 def test_another_seed_gives_another_loss_in_step_1(options, capsys):
-    first_line = printed(capsys, *options).split("\n")[0]  # of step 1, with the seed 42
+    # Line 0 is that of step 1. Without the option --seed, the seed is 42.
+    first_line = printed(capsys, *options).split("\n")[0]
     other_line = printed(capsys, *options, "--seed", "1").split("\n")[0]
     assert first_line != other_line
 

@@ -40,8 +40,8 @@ KINDS = [  # the tests with the second kind belong to exercise 4.5
 ]
 
 
-# The long constants below come from PyTorch 2.13 in float64, rounded to 10 decimals. All snippets
-# begin with the following lines, and use DOCUMENTS.
+# The long constants below come from PyTorch 2.13 in float64. They are rounded to 10 decimals, and
+# zeros at their ends are left off. All snippets begin with the following lines. One uses DOCUMENTS.
 #
 #     import math, random, torch
 #     from torch.nn import functional as F
@@ -94,14 +94,15 @@ def test_all_doctests_pass():
 def test_join_lays_rows_end_to_end_and_its_gradient_agrees_with_nudging():
     x = Tensor(sines(4, 3))
     left = [0, 0, 2, 3]
-    right = [1, 0, 2, 0]  # rows 0 and 2 are used several times, so their gradients add up
+    right = [1, 0, 2, 0]
+    # Left and right together, row 0 is used four times, and row 2 twice. Their gradients add up.
     joined = wavenet.join(x, left, right).data
     assert joined == [x.data[i] + x.data[j] for i, j in zip(left, right)]  # + joins two lists
     gradcheck.check(lambda: weighed(wavenet.join(x, left, right)), {"x": x})
 
 
 @exercise("4.1")
-def test_join_refuses_lists_of_different_lengths():
+def test_join_raises_value_error_for_lists_of_different_lengths():
     with pytest.raises(ValueError):
         wavenet.join(Tensor([[1.0], [2.0]]), [0, 1], [0])  # two rows on the left, one on the right
 
@@ -109,8 +110,8 @@ def test_join_refuses_lists_of_different_lengths():
 @exercise("4.2")
 def test_each_level_of_the_tree_joins_rows_0_and_1_then_2_and_3_and_so_on():
     model = network(wavenet.Tree)
-    # Three contexts of 8 ids have 24 rows, and each level makes one row of two. So level 1 gets 12
-    # rows, and level 2 gets 6.
+    # Three contexts of 8 ids have 24 rows, one for each id. Each level makes one row of two. So
+    # level 1 gets 12 rows, and level 2 gets 6.
     for level, n_rows in enumerate([24, 12, 6]):
         left, right = model.rows_to_join(level, [8, 8, 8])
         assert list(left) == list(range(0, n_rows, 2))
@@ -118,7 +119,7 @@ def test_each_level_of_the_tree_joins_rows_0_and_1_then_2_and_3_and_so_on():
 
 
 @exercise("4.3")
-def test_convolutions_look_back_within_their_own_document():
+def test_level_2_of_convolutions_looks_4_rows_back_but_only_within_the_document():
     model = network(wavenet.Convolutions)
     # Three documents: rows 0 to 5, row 6, and rows 7 to 11. Level 2 looks 2 ** 2 = 4 rows back, but
     # not beyond the first row of the document. So only rows 4, 5 and 11 look back 4 rows.
@@ -128,7 +129,7 @@ def test_convolutions_look_back_within_their_own_document():
         6,  # for row 6
         7, 7, 7, 7, 7,  # for rows 7 to 11
     ]
-    assert list(here) == list(range(12))
+    assert list(here) == list(range(12))  # all rows of the three documents
 
 
 # weight, bias = parameter(0, 3, 4), parameter(1, 3)  # two rows of 2 numbers make a row of 3
@@ -146,7 +147,8 @@ def test_convolutions_look_back_within_their_own_document():
     (1, [0.5290797730, -0.3401563908, 0.6656647011], [-0.1806762216, -0.3983676953]),
     (2, [0.3120363890, -0.5426283465, 1.1473970897], [-0.1384511858, -0.3932801764]),
 ])
-def test_join_and_linear_agree_with_conv1d_of_pytorch(level, last_row, d_first_row):
+def test_rows_to_join_and_join_and_linear_agree_with_conv1d_of_pytorch(
+        level, last_row, d_first_row):
     params = {"weight": Tensor(sines(3, 4)), "bias": Tensor([0.0] * 3)}
     fill_with_sines(params)  # instead of these numbers
     x = Tensor(sines(6, 2))
@@ -154,7 +156,7 @@ def test_join_and_linear_agree_with_conv1d_of_pytorch(level, last_row, d_first_r
     out = wavenet.linear(wavenet.join(x, left, right), **params)
     weighed(out).backward()
     assert close(out.data[5], last_row)
-    assert close(x.grad[0], d_first_row)
+    assert close(x.grad[0], d_first_row)  # row 0 also stands in for missing rows
 
 
 # --- networks ---
@@ -176,16 +178,16 @@ def contexts_of(ids, block_size):
 @pytest.mark.parametrize("n_levels", [1, 2, 3, 4])  # so a context has 2, 4, 8 or 16 tokens
 def test_a_tree_with_the_parameters_of_trained_convolutions_gives_their_logits(n_levels):
     convolutions = network(wavenet.Convolutions, n_levels=n_levels)
-    train(convolutions)  # so the running means are not 0, and the variances not 1, any more
+    train(convolutions)  # so the running means are not 0, and the running variances not 1, any more
     tree = wavenet.Tree(convolutions.config, seed=1)
     tree.params = convolutions.params
     tree.statistics = convolutions.statistics
-    ids = ids_of("53102241130245")
+    ids = ids_of("53102241130245")  # any document
     inputs = ids[:-1]  # the logits after the last id are not needed
     block_size = 2 ** n_levels
     lengths = [block_size] * len(inputs)  # of the contexts, one for each input
     expected = convolutions(inputs, [len(inputs)]).data
-    # Both compute the same logits, so they can differ only by rounding.
+    # Both networks compute the same logits, so these can differ only by rounding.
     assert close(tree(contexts_of(ids, block_size), lengths).data, expected, 1e-12)
 
 
@@ -195,12 +197,12 @@ def test_the_logits_depend_on_each_token_of_their_context_and_on_nothing_else(ki
     ids = ids_of("503122410")
     n = len(ids)
     before = model(ids + [5, 1], [n, 2]).data  # 5 1 is another document in the same batch
-    assert close(before[n:], model([5, 1], [2]).data)  # the same as when it is alone
+    assert close(before[n:], model([5, 1], [2]).data)  # its logits are the same when it is alone
     for t in range(1, n):  # ids[0] stays: as the first token, it also stands in for missing ones
         other = list(ids)
         other[t] = (ids[t] + 1) % 5  # another one of the letters, which are 0 to 4
         after = model(other, [n]).data
-        changed = [i for i in range(n) if not close(before[i], after[i])]
+        changed = [i for i in range(n) if not close(before[i], after[i])]  # rows of logits
         # Token t is in the contexts of the rows t to t + 3, as far as there are such rows.
         assert changed == list(range(t, min(t + 4, n)))
 
@@ -208,7 +210,7 @@ def test_the_logits_depend_on_each_token_of_their_context_and_on_nothing_else(ki
 def test_gradients_of_all_parameters_of_a_tree_agree_with_nudging():
     model = network(wavenet.Tree, n_levels=2)
     block_size = 4  # 2 ** n_levels
-    document = ids_of("53102")
+    document = ids_of("53102")  # the boundary, 5, need not be at the end
     contexts = contexts_of(document, block_size)
     targets = document[1:]
     lengths = [block_size] * len(targets)  # of the contexts, one for each target
@@ -226,7 +228,7 @@ def test_gradients_of_all_parameters_of_convolutions_and_wavenet_agree_with_nudg
 
 def test_an_evaluation_between_forward_and_backward_does_not_change_the_gradient():
     # backward() uses what the layers have kept. An evaluation must not put other numbers there.
-    grads = []  # of the embeddings: without an evaluation, and with one
+    grads = []  # two gradients of the embeddings: without an evaluation, and with one
     for evaluates in (False, True):
         model = network(wavenet.Convolutions)
         loss = wavenet.loss_of(model, DOCUMENTS, training=True)
@@ -235,7 +237,7 @@ def test_an_evaluation_between_forward_and_backward_does_not_change_the_gradient
         loss.backward()
         # This gradient has come back through all levels.
         grads.append(model.params["embedding.weight"].grad)
-    assert grads[0] == grads[1]
+    assert grads[0] == grads[1]  # exactly, as both runs compute the same in the same order
 
 
 # --- WaveNet ---
@@ -243,9 +245,11 @@ def test_an_evaluation_between_forward_and_backward_does_not_change_the_gradient
 @exercise("4.4")
 def test_the_gate_is_t_times_sigmoid_of_b_and_its_gradients_agree_with_nudging():
     t = Tensor(sines(3, 2))
-    b = Tensor(sines(3, 2, row_step=3.0))  # row 0 is that of t, but rows 1 and 2 are not
+    # With another row_step, only row 0 is also a row of t. Equal rows could hide a mix-up.
+    b = Tensor(sines(3, 2, row_step=3.0))
     out = wavenet.gate(t, b)
-    # The first number of row 1 is computed anew, with sigmoid(b) = 1 / (1 + e^-b).
+    # Compute the first number of row 1 from those of t and b, with sigmoid(b) = 1 / (1 + e^-b).
+    # gate() may use another formula for the sigmoid, and then differ by rounding.
     assert close(out.data[1][0], t.data[1][0] / (1 + math.exp(-b.data[1][0])), 1e-12)
     gradcheck.check(lambda: weighed(wavenet.gate(t, b)), {"t": t, "b": b})
 
@@ -314,14 +318,14 @@ def test_logits_of_wavenet_agree_with_pytorch():
 #     with torch.no_grad():
 #         for q in p: q -= 0.5 * (7 - step) / 6 * q.grad  # lr falls from 0.5 to 0
 # print(loss_of(DOCUMENTS, training=False), means[0], variances[0])
-def test_losses_in_training_and_running_statistics_and_loss_after_it_agree_with_pytorch():
+def test_losses_of_6_steps_and_then_the_running_statistics_and_the_loss_agree_with_pytorch():
     model = network(wavenet.Convolutions)
     assert close(train(model), [
         1.8102983118, 1.6474546036, 1.8413125867,
         1.7956147123, 1.8489543499, 1.8545655227,
     ])
     assert close(wavenet.evaluate(model, DOCUMENTS), 1.72312762)
-    # The running statistics of level 0.
+    # As in the snippet, these are the running statistics of level 0.
     assert close(model.statistics[0].mean, [0.0972543024, -0.1588595876, 0.1282543375])
     assert close(model.statistics[0].variance, [0.0503274522, 0.0588910443, 0.1163410703])
 
@@ -334,8 +338,8 @@ def test_the_first_loss_is_about_log_27(kind):
     config = {"vocab_size": 27, "n_levels": 3, "n_embd": 32, "n_hidden": 32}
     documents = [[26, *range(20), 26]]  # 26 is the boundary; between two of them, any ids will do
     loss = wavenet.loss_of(kind(config, seed=1), documents, training=True)
-    # The loss is log(27) if each of the 27 tokens has the probability 1 / 27. The difference was
-    # below 0.02 for seeds 1 to 10.
+    # The loss is log(27) if each of the 27 tokens has the probability 1 / 27. At first this is
+    # nearly so: the logits are close to 0. For seeds 1 to 10, the difference was below 0.02.
     assert loss.data == pytest.approx(math.log(27), abs=0.1)
 
 
@@ -359,14 +363,18 @@ def test_the_first_weights_of_a_level_have_a_standard_deviation_of_1_over_the_ro
     params = wavenet.Convolutions(LECTURE, seed=1).params
     weights = numbers_in(params["level.1.weight"].data)
     # n_in is 2 * 68, because level 1 joins two rows of 68 numbers. It has 68 * 136 = 9248 weights.
-    # With so many random numbers, chance changes their standard deviation by about 1%.
+    # With so many random numbers, chance changes their standard deviation by about 1%. So 5% are
+    # allowed.
     assert statistics.pstdev(weights) == pytest.approx(1 / math.sqrt(2 * 68), rel=0.05)
 
 
 # --- samples ---
 
 class Counting:
-    """A model that is sure that token i + 1 comes after token i, and 0 after 3, the boundary."""
+    """A model of 4 tokens, 0 to 3, that is sure that i + 1 comes after i, and 0 after 3.
+
+    3 is the boundary.
+    """
 
     config = {"vocab_size": 4}
 
@@ -383,14 +391,14 @@ class Counting:
 def test_samples_end_at_the_boundary_or_after_max_new_tokens():
     # Begin with 3, the boundary. After it come 0, 1, 2 and the next boundary.
     assert wavenet.sample(Counting(), random.Random(1)) == [0, 1, 2]
-    assert wavenet.sample(Counting(), random.Random(1), max_new_tokens=2) == [0, 1]
+    assert wavenet.sample(Counting(), random.Random(1), max_new_tokens=2) == [0, 1]  # no 2
 
 
 # --- the script ---
 
 def test_the_options_block_size_and_gated_choose_the_network(monkeypatch):
     models = []
-    # main() calls learn() to train a model. Here it only puts the model into the list.
+    # main() calls learn() to train a model. The one that takes its place only keeps the model.
     monkeypatch.setattr(wavenet, "learn", lambda model, *others: models.append(model))
     little_work = ["--samples", "0", "--eval-docs", "1"]  # hardly anything after the training
     wavenet.main([*little_work, "--block-size", "4"])
@@ -420,6 +428,6 @@ def test_a_run_prints_losses_and_samples_and_another_seed_changes_the_output(mor
 
 
 def test_two_runs_of_the_script_succeed_and_print_the_same():
-    first = run("wavenet", *SMALL)  # exit status, standard output, standard error
-    assert first[0] == 0
+    first = run("wavenet", *SMALL)  # (exit status, standard output, standard error)
+    assert first[0] == 0  # the exit status of a run without an error
     assert run("wavenet", *SMALL) == first  # both have the default seed, 42
