@@ -221,7 +221,9 @@ def test_pieces_are_those_that_the_package_regex_finds(pattern, pieces):
     ("a \n\n  \nb", "a| \n\n  \n|b"),  # blank lines are one piece
     ("'ſx'll'LL'x", "'ſ|x|'ll|'LL|'x"),  # where case is ignored, the long s counts as s
     ("a\x1cb\x85c", "a|\x1cb|\x85c"),  # one character that is no letter goes with the word
-    ("\x1c \x1c!\x85!", "\x1c| \x1c!|\x85|!"),  # \x85 is a space; \x1c is one only for Python
+    # For regex, \x1c is a sign like !, so the two join, with a blank before them. \x85 is a space,
+    # but no blank, so it does not join the ! after it.
+    ("\x1c \x1c!\x85!", "\x1c| \x1c!|\x85|!"),
     ("x𝒜𝟙²½٣🙂🪐", "x𝒜|𝟙²½|٣|🙂🪐"),  # letters, numerals in groups of three, and other signs
 ])
 def test_gpt4s_pattern_cuts_unusual_texts_as_regex_does(text, pieces):

@@ -211,15 +211,15 @@ def score(folder, **variables):
         encoding="utf-8",
         timeout=100,
     )
-    found = dict(re.findall(r"^(\d\.\d+) .*? (done|not yet.*)$", process.stdout, re.M))
-    assert (process.returncode == 0) == (set(found.values()) == {"done"})
+    states = dict(re.findall(r"^(\d\.\d+) .*? (done|not yet.*)$", process.stdout, re.M))
+    assert (process.returncode == 0) == (set(states.values()) == {"done"})
     # a line about a mistake is "test_...: what is wrong"
     mistakes = re.findall("^test_.*", process.stdout, re.M)
-    n_other_lines = process.stdout.count("\n") - len(mistakes) - len(found)
+    n_other_lines = process.stdout.count("\n") - len(mistakes) - len(states)
     # Mostly these are 3: the progress, a blank line, and how many tests failed. Only a long report,
     # which a handout must not have, makes 7 or more.
     assert n_other_lines < 7, process.stdout
-    return mistakes, found
+    return mistakes, states
 
 
 def test_a_handout_gives_a_line_to_each_test_that_fails_and_a_state_to_each_exercise(tmp_path):
@@ -231,8 +231,8 @@ def test_a_handout_gives_a_line_to_each_test_that_fails_and_a_state_to_each_exer
     fill(lesson, "5.1", "    return x")  # wrong: layer_norm() must norm the rows of x
     fill(lesson, "5.2")  # right
     fill(lesson, "5.7", "    while True:\n        pass")  # wrong: adamw_step() must come to an end
-    mistakes, found = score(folder, CI="true")  # with CI set, pytest itself prints long diffs
-    assert found == not_yet | {"5.2": "done"}
+    mistakes, states = score(folder, CI="true")  # with CI set, pytest itself prints long diffs
+    assert states == not_yet | {"5.2": "done"}
     names = [line.split(":")[0] for line in mistakes]
     assert len(names) == len(set(names))  # no test has two lines
     assert "test_layer_norm_gives_the_numbers_of_pytorch" in names
@@ -250,13 +250,14 @@ def test_a_lesson_that_cannot_be_imported_gets_one_line_and_the_others_are_still
     (folder / "bpe.py").write_text("def f(:\n", "utf-8")
     (folder / "mlp.py").write_text("while True:\n    pass\n", "utf-8")
     (folder / "micrograd.py").write_text("raise SystemExit\n", "utf-8")
-    mistakes, found = score(folder)
-    assert len(mistakes) == 3  # of bpe, mlp and micrograd; a blank, as in bigram, is no mistake
+    mistakes, states = score(folder)
+    # one for each broken lesson; bigram and wavenet have only blanks, which are no mistakes
+    assert len(mistakes) == 3
     assert "test_micrograd.py: the lesson ends while it is imported" in mistakes
     assert "test_mlp.py: not finished after 3 seconds: an endless loop?" in mistakes
     assert any([line.startswith("test_bpe.py: SyntaxError: ") for line in mistakes])
-    assert len(found) == len(EXERCISES)
-    done = {number for number, state in found.items() if state == "done"}
+    assert len(states) == len(EXERCISES)  # those of the broken lessons, too
+    done = {number for number, state in states.items() if state == "done"}
     assert done == {e.number for e in EXERCISES if e.lesson == "gpt"}
 
 
