@@ -11,7 +11,7 @@ from helpers import numbers_in, start
 # {lesson that prints a line "step ..." after its first step: options for a short evaluation}.
 # mlp.py needs none, because it evaluates equal contexts only once.
 STEPPING = {"mlp": (), "wavenet": ("--eval-docs", "300"), "gpt": ("--eval-docs", "300")}
-# {lesson that Ctrl-C ends, with no evaluation after it: how the last line before its training begins}
+# {lesson that Ctrl-C simply ends: how the last line before its training begins}
 SHORT = {"micrograd": "two moons", "bigram": "the same as a network"}
 needs_signals = pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")
 
