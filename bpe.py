@@ -2,8 +2,8 @@
 
 The models of the lessons before read one character per step. Real models read tokens,
 which are words or parts of words, and each token has a number, its id. GPT-2 has 50,257
-tokens, and newer models have 100,000 to 260,000. The list of all tokens with their ids
-is called the vocabulary. This lesson learns a vocabulary from a text by byte pair
+tokens, and most newer models have 100,000 to 260,000. The list of all tokens with their
+ids is called the vocabulary. This lesson learns a vocabulary from a text by byte pair
 encoding (BPE), turns any text into ids, and turns the ids back into text. It also reads
 the vocabularies of real models.
 
@@ -259,8 +259,8 @@ def text_of(ids, tokens):
 #     [^...]        any character that is not listed here
 #     |             stands between alternatives
 #     ?             makes what stands before it optional
-#     +             once or more often
-#     *             not at all, once or more often
+#     +             one or more times
+#     *             zero or more times
 #     (?:...)       holds alternatives together, like brackets in arithmetic
 #     (?!\S)        here no \S follows
 #
@@ -285,9 +285,9 @@ GPT2_PATTERN = "|".join([
 # GPT-4's pattern ignores case in the first alternative, with (?i:...), so that IT'S is
 # cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
 # otherwise many tokens would be spent on single numbers, such as years. And it treats
-# the ends of lines, \r and \n, apart from other spaces. \s+(?![\s\S]) takes all spaces
-# and ends of lines at the end of a text as one piece, because (?![\s\S]) means that no
-# character at all follows.
+# the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
+# character at all follows. Without \s+(?![\s\S]), a newline and two spaces at the end
+# of a text would be two pieces.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -313,7 +313,8 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # split_by(), in section 8, does the work. Take it as given for now.
+    # With the package regex, this would be regex.findall(pattern, text). Section 8 does
+    # it without a package.
     return split_by(pattern, text)
 
 
@@ -509,9 +510,9 @@ class Tokenizer:
 # token. Here it is a token of its own. So the next token must be a word without its
 # space, and the model has hardly ever seen such a word after a space that stands alone.
 #
-# A rare name becomes many small tokens. A model sees the tokens, and not the letters in
-# them, so it is hard for it to spell or to count letters. And this emoji is four
-# tokens, each of them one byte, so a model can stop in the middle of it:
+# A model sees only ids, and an id does not say which letters its token has. So spelling
+# and counting letters are hard for it. A rare name becomes many small tokens. And this
+# emoji is four tokens, each of them one byte, so a model can stop in the middle of it:
 #
 #     K·ar·p·ath·y· O·k·on·jo·-·I·w·e·ala
 #     \xf0·\x9f·\x99·\x82
@@ -565,18 +566,17 @@ def show_effects(tokenizer):
 #
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
-#     No. The dev losses are 3.925 nats per token and 2.170 nats per letter. They cannot
-#     be compared, because a token is longer than a letter. But a loss per token times
-#     the number of tokens is the loss of the whole text. So take all dev names. They
-#     are 3,459 tokens or 5,897 letters, where the end of each name counts as one, too.
-#     With tokens their loss is 3.925 * 3459 nats, which is 2.30 for each of the
-#     letters, and more than 2.170. One reason is that the names are few: in training, a
-#     token occurs about 40 times on average, and many hardly ever. In exchange, a name
-#     is written in fewer steps.
+#     No. The dev losses are 3.925 nats per token and 2.170 nats per letter. A token is
+#     longer than a letter, so compare the loss of all dev names together. They are
+#     3,459 tokens or 5,897 letters, where the end of each name counts as one, too:
+#         tokens     3459 * 3.925 = 13577 nats
+#         letters    5897 * 2.170 = 12796 nats
+#     One reason is that the names are few: the train part has only 21,106 tokens, and
+#     512 embeddings to learn from them. In exchange, a name is written in fewer steps.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
-#     Not always. With 1,024 tokens 4.7% of the names could do with fewer: abdelhamid is
+#     Not always. With 1,024 tokens 4.7% of the names need not have so many: abdelhamid is
 #     abdel·ha·mi·d, but abdel·ham·id is possible, too. Merging takes the pair that was
 #     learned first, and never takes a merge back.
 
@@ -657,7 +657,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                counts[right, after] -= times  # in a a a, this is (a, a) once more
+                counts[right, after] -= times  # in a a a, this is (a, a), too
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
         i += 1
@@ -838,11 +838,11 @@ def for_python(pattern):
 
 
 # Some signs mean one thing to Python, and another to the libraries for which a pattern
-# was written. They would silently change the ids, so we refuse them:
+# was written. We refuse them, because they would silently change the ids:
 #
 #     $ ^ \A \Z \b \B        the edges of texts, lines and words
 #     \w \W                  Python and others do not count the same letters
-#     ++ *+ ?+               a repetition that never gives a character back
+#     ++ *+ ?+               PyPy's re finds the wrong pieces with these
 #     && -- ~~ []            sets of characters in brackets
 #     \x \u \U \N \0 to \3    a character's number, but the text has stand-ins
 
@@ -861,7 +861,7 @@ def check_pattern(pattern):
 
 # What stands between two matches must become a piece, too. So the expression that finds
 # the pieces has three parts: first a match, otherwise everything up to the next match,
-# otherwise one character, so that nothing is ever lost.
+# otherwise one character. (The last part is only for patterns that can match nothing.)
 
 @lru_cache
 def compiled(pattern):
@@ -879,10 +879,8 @@ def compiled(pattern):
 
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # Python strings can hold surrogates. UTF-16 uses them in pairs, each for a single
-    # character. JSON can leave half of a pair in a string, which UTF-8 cannot write. So
-    # we write the string as UTF-16, halves included, and read it back. A pair becomes
-    # the character, and a single half becomes U+FFFD.
+    # A broken string can contain halves of characters, which UTF-8 cannot write. This
+    # joins two halves that belong together, and replaces others by U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
@@ -904,8 +902,8 @@ def split_by(pattern, text):
 #
 # JSON is text, so each byte of a token is written as a character. Byte 65 becomes
 # character 65, which is A. Spaces and characters that cannot be printed are replaced by
-# characters from U+0100 on (SPARE is this table), so Ġ is a space. The other parts of
-# the file are these:
+# characters from U+0100 on: byte 32, a space, becomes Ġ. The other parts of the file
+# are these:
 #
 #     normalizer       the normal form, if there is one
 #     added_tokens     the special tokens

@@ -221,8 +221,9 @@ def test_pieces_are_those_that_the_package_regex_finds(pattern, pieces):
     ("a \n\n  \nb", "a| \n\n  \n|b"),  # blank lines are one piece
     ("'ſx'll'LL'x", "'ſ|x|'ll|'LL|'x"),  # where case is ignored, the long s counts as s
     ("a\x1cb\x85c", "a|\x1cb|\x85c"),  # one character that is no letter goes with the word
-    # For regex, \x1c is a sign like !, so the two join, with a blank before them. \x85 is a space,
-    # but no blank, so it does not join the ! after it.
+    # Before signs, only a blank may stand. For regex \x1c is a sign, too, so " \x1c!" is one piece.
+    # \x85 is a space, but no blank, so it stays alone. (It joined the c in the row above, because
+    # before letters any one character may stand but a letter, a numeral, \r or \n.)
     ("\x1c \x1c!\x85!", "\x1c| \x1c!|\x85|!"),
     ("x𝒜𝟙²½٣🙂🪐", "x𝒜|𝟙²½|٣|🙂🪐"),  # letters, numerals in groups of three, and other signs
 ])
@@ -567,12 +568,14 @@ def test_the_run_prints_the_same_with_other_hashes_and_in_a_terminal_without_uni
 
 
 def test_the_command_train_saves_what_Tokenizer_train_learns_from_all_files(tmp_path, capsys):
-    first = write(tmp_path / "a", "the cat\r\n")
+    first = write(tmp_path / "a", "the cat\r\n\r\n")
     second = write(tmp_path / "b", "the hat")
     out = str(tmp_path / "tok.json")
+    # 262 are the 256 bytes and 6 merges. The first three make at, he and the, because their pairs
+    # occur twice, once in each file. The next two make \n\r and \r\n\r, so no \r may get lost.
     bpe.main(["train", first, second, "-o", out, "--vocab-size", "262", "--pattern", "gpt2"])
     assert capsys.readouterr() == (f"{out}: 262 tokens\n", "")
-    expected = Tokenizer.train("the cat\r\nthe hat", 262, GPT2_PATTERN)
+    expected = Tokenizer.train("the cat\r\n\r\nthe hat", 262, GPT2_PATTERN)
     assert bpe.load(out).ranks == expected.ranks
     assert bpe.load(out).pattern == GPT2_PATTERN
     bpe.main(["train", first, "-o", out])

@@ -33,9 +33,9 @@ DIFFERENT = {  # {name: why several lessons have it, each in a form of its own}
 def definitions(source):
     """Return {name: code} of the functions and classes in the source of a lesson.
 
-    The code is the syntax tree as text, so comments and line breaks do not count. Where a name
-    is defined twice, the first definition counts. What stands under the condition that Python
-    is CPython, the faster dot products, has the name "faster" here.
+    The code is the syntax tree as text, so comments and line breaks do not count. A name may be
+    defined once, but for the faster dot products. These stand under the condition that Python
+    is CPython, and have the name "faster" here.
     """
     found = {}
     for node in ast.parse(source).body:
@@ -66,7 +66,7 @@ def test_what_several_lessons_define_has_the_same_code_except_for_what_DIFFERENT
         for name, code in found.items():
             codes.setdefault(name, set()).add(code)
     different = {name for name in codes if len(codes[name]) > 1}
-    assert different == set(DIFFERENT)  # nothing more, and no exception that is out of date
+    assert different == set(DIFFERENT)  # nothing more, and no entry that is out of date
 
 
 def test_definitions_leaves_out_comments_and_a_second_definition_of_the_same_name():
@@ -123,6 +123,7 @@ def test_the_error_for_a_gradient_of_a_wrong_shape_names_the_operation(lesson):
 
     def my_operation(x):
         # backward() wants a list of gradients, one for each parent. That of x is [1.0], one number.
+        # The error has the name that Python gives the lambda: "...my_operation.<locals>.<lambda>".
         return Tensor(1.0, [x], lambda grad: [[1.0]])
     with pytest.raises(ValueError, match="my_operation"):
         my_operation(Tensor([1.0, 2.0])).backward()  # x has two numbers

@@ -400,7 +400,7 @@ def test_the_options_block_size_and_gated_choose_the_network(monkeypatch):
     models = []
     # main() calls learn() to train a model. The one that takes its place only keeps the model.
     monkeypatch.setattr(wavenet, "learn", lambda model, *others: models.append(model))
-    little_work = ["--samples", "0", "--eval-docs", "1"]  # hardly anything after the training
+    little_work = ["--samples", "0", "--eval-docs", "1"]  # evaluates one document of each part
     wavenet.main([*little_work, "--block-size", "4"])
     wavenet.main([*little_work, "--gated"])
     assert [type(model) for model in models] == [wavenet.Convolutions, wavenet.WaveNet]
