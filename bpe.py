@@ -576,7 +576,7 @@ def show_effects(tokenizer):
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
-#     Not always. With 1,024 tokens 4.7% of the names need not have so many: abdelhamid is
+#     Not always. With 1,024 tokens, 4.7% of the names could have fewer: abdelhamid is
 #     abdel·ha·mi·d, but abdel·ham·id is possible, too. Merging takes the pair that was
 #     learned first, and never takes a merge back.
 
