@@ -137,8 +137,8 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# The class in section 5 calls learn(). For now this is the slow function. Section 7
-# replaces it by a faster one with the same result.
+# When the file runs, learn is the fast function of section 7, because its definition
+# comes later. Until then, read learn as learn_slowly. Both give the same pairs.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -201,7 +201,7 @@ def merge_piece_slowly(piece, ranks):
         tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]  # one token in place of two
 
 
-merge_piece = merge_piece_slowly  # section 7 replaces this, too, by a faster function
+merge_piece = merge_piece_slowly  # the same: section 7 has a faster one
 
 # If the whole piece is a token, we take its id. For a token that we learned, merging
 # gives the same: its bytes once stood in the text, and were merged to this token. But
@@ -313,8 +313,8 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # With the package regex, this would be regex.findall(pattern, text). Section 8 does
-    # it without a package.
+    # split_by() returns nearly what re.findall() would, if Python's re knew \p{L}. It
+    # stands in section 8, and you need not know how it works.
     return split_by(pattern, text)
 
 
@@ -351,7 +351,7 @@ def split_at(special_tokens, text):
         return [text]
     # If <a> and <a>b are both special, <a>b must be tried first.
     longest_first = sorted(special_tokens, key=len, reverse=True)
-    pattern = "|".join(map(re.escape, longest_first))
+    pattern = "|".join(map(re.escape, longest_first))  # \| for a | in a token
     return re.split(f"({pattern})", text)  # ( and ) make it keep the special tokens
 
 
@@ -481,10 +481,11 @@ class Tokenizer:
 #         69           2.56  Hindi    बिल्ली गरम छत पर सो रही है।
 #
 # GPT-4's pattern cuts numbers into groups of three digits, from the left: 1234567 into
-# 123, 456 and 7, but 234567 into 234 and 567. The 4 stands for four thousand in both.
-# But it begins a group in one number, and ends a group in the other, which makes
-# arithmetic hard to learn. In our small vocabulary, most groups are not even tokens, so
-# 123 becomes 12 and 3, and 456 becomes 4, 5 and 6:
+# 123, 456 and 7, but 234567 into 234 and 567. In the first number the 4 begins the
+# group 456, and in the second one it ends the group 234. So the same digit with the
+# same value is part of different tokens, which makes arithmetic hard to learn. In our
+# small vocabulary, most groups are not even tokens, so 123 becomes 12 and 3, and 456
+# becomes 4, 5 and 6:
 #
 #     7· ·7·7· ·7·7·7· ·12·3·4·5·6·7
 #
@@ -571,7 +572,7 @@ def show_effects(tokenizer):
 #     3,459 tokens or 5,897 letters, where the end of each name counts as one, too:
 #         tokens     3459 * 3.925 = 13577 nats
 #         letters    5897 * 2.170 = 12796 nats
-#     One reason is that the names are few: the train part has only 21,106 tokens, and
+#     One reason is that the names are few: the train part has only 27,869 tokens, and
 #     512 embeddings to learn from them. In exchange, a name is written in fewer steps.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
@@ -604,19 +605,9 @@ def show_effects(tokenizer):
 #     (-1, (b, a)) (-1, (b, d)) (-1, (d, a))
 #
 # A heap is a list, drawn here row by row, with one rule: no item is larger than the two
-# items below it. So the smallest item is at the top. To take it away, heappop() moves
-# the last item of the list to the top. There it changes places with the smaller of the
-# two items below, if that one is smaller than itself, and so on:
-#
-#                  (-2, (a, b))
-#                 /            \
-#          (-1, (b, a))     (-1, (a, c))
-#           /        \
-#     (-1, (d, a)) (-1, (b, d))
-#
-# A million items make 20 rows, so this takes fewer than 20 steps. heappush() adds an
-# item at the end of the list. While it is smaller than the item above it, the two
-# change places.
+# items below it. So the smallest item is at the top. heappop() takes it away, and
+# heappush() adds an item. To keep the rule, both move one item in each row. Even a
+# million items make only 20 rows.
 #
 # When a count changes, we cannot find its item inside of the heap. So the old item
 # stays, until it comes to the top. In the example, two merges lead to
@@ -657,7 +648,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                counts[right, after] -= times  # in a a a, this is (a, a), too
+                counts[right, after] -= times  # in a a a, (a, a) loses a second count
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
         i += 1
@@ -860,8 +851,9 @@ def check_pattern(pattern):
 
 
 # What stands between two matches must become a piece, too. So the expression that finds
-# the pieces has three parts: first a match, otherwise everything up to the next match,
-# otherwise one character. (The last part is only for patterns that can match nothing.)
+# the pieces has three parts. It takes a match of the pattern. Otherwise it takes every
+# character up to the next match. If the pattern matches, but matches nothing at all, it
+# takes one character, so that it moves on.
 
 @lru_cache
 def compiled(pattern):
@@ -872,6 +864,8 @@ def compiled(pattern):
         result = re.compile(rf"{regex}|(?:(?!{regex})[\s\S])+|[\s\S]")
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
+    if "}+" in regex:  # others read a{2}+ as (?:a{2})+, which Python does not
+        raise InputError("}+ in a pattern is not supported here")
     if result.groups:  # findall() would return the groups, and not the pieces
         raise InputError("write (?:...) in place of (...) in a pattern")
     return result
@@ -879,8 +873,9 @@ def compiled(pattern):
 
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # A broken string can contain halves of characters, which UTF-8 cannot write. This
-    # joins two halves that belong together, and replaces others by U+FFFD.
+    # JSON may write 🙂 as "\ud83d\ude42", two codes that are no characters. A string can
+    # hold such codes, but UTF-8 cannot write them. UTF-16 can, with "surrogatepass".
+    # Read again, two codes become their character, and a single one becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0

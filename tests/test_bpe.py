@@ -221,9 +221,10 @@ def test_pieces_are_those_that_the_package_regex_finds(pattern, pieces):
     ("a \n\n  \nb", "a| \n\n  \n|b"),  # blank lines are one piece
     ("'ſx'll'LL'x", "'ſ|x|'ll|'LL|'x"),  # where case is ignored, the long s counts as s
     ("a\x1cb\x85c", "a|\x1cb|\x85c"),  # one character that is no letter goes with the word
-    # Before signs, only a blank may stand. For regex \x1c is a sign, too, so " \x1c!" is one piece.
-    # \x85 is a space, but no blank, so it stays alone. (It joined the c in the row above, because
-    # before letters any one character may stand but a letter, a numeral, \r or \n.)
+    # Before signs, the pattern allows only " ". Python's re takes \x1c for a space, but regex for a
+    # sign, so " \x1c!" is one piece. \x85 is a space for both, but it is not " ", so it stays
+    # alone. (It joined the c in the row above, because any character but a letter, a numeral, \r or
+    # \n may stand before letters.)
     ("\x1c \x1c!\x85!", "\x1c| \x1c!|\x85|!"),
     ("x𝒜𝟙²½٣🙂🪐", "x𝒜|𝟙²½|٣|🙂🪐"),  # letters, numerals in groups of three, and other signs
 ])
@@ -246,6 +247,7 @@ def test_gpt2s_pattern_knows_of_each_character_if_it_is_a_letter_a_numeral_or_an
             assert (len(pieces) == 1) == is_one_piece, f"U+{ord(char):04X} after {first}"
 
 
+# Worked out by hand. In the last column, | only separates the pieces.
 @pytest.mark.parametrize("text, pattern, pieces", [
     ("a\nb12cd3", r"\p{N}+", "a\nb|12|cd|3"),  # what the pattern leaves out is a piece
     ("aB+éÉ", r"[^\p{Lu}]+|\p{L}", "a|B|+é|É"),  # in brackets: all but capital letters
@@ -256,9 +258,9 @@ def test_gpt2s_pattern_knows_of_each_character_if_it_is_a_letter_a_numeral_or_an
     ("a2٣b²", r"\d+", "a|2٣|b²"),  # \d: the digits of all alphabets, but ² is no digit
     ("aKb\u212ac", "(?i:k)", "a|K|b|\u212a|c"),  # U+212A, the sign for kelvin, counts as k, too
     ("a\nb", "\n", "a|\n|b"),  # the end of a line as a character of the pattern
-    ("a\n", "a*", "a||\n|"),  # before and behind \n, a* matches nothing, but \n is not lost
+    ("a\n", "a*", "a||\n|"),  # a* matches "" before and behind \n: the pieces are a, "", \n, ""
 ])
-def test_patterns_of_ones_own_give_their_pieces(text, pattern, pieces):
+def test_patterns_that_users_write_cut_as_they_say_and_lose_nothing(text, pattern, pieces):
     assert bpe.pieces_of(text, pattern) == pieces.split("|")
 
 
@@ -267,7 +269,7 @@ INVALID = r"(?:a a) [a *a a\ \p \pL \p{L \p{Han} [\p{Greek}a]"
 # Python's re takes all of these, so it must be bpe.py that refuses them. It refuses the signs that
 # section 8 lists ([!--b], for example, means ! to - and b, or else ! without b), brackets within
 # brackets, groups, and characters beyond ASCII: in the text, stand-ins take their place.
-REFUSED = r"a$ ^a \A a\Z \b \B \w [\w] \W [\W] \p{L}++ a*+ a?+ [a&&b] [!--b] [a~~b] []a] [^]a]"
+REFUSED = r"a$ ^a \A a\Z \b \B \w [\w] \W [\W] a*+ a?+ a++ a{2}+ [a&&b] [!--b] [a~~b] []a] [^]a]"
 REFUSED += r" \xe9 \u00e9 \U000000e9 \N{BULLET} \0 \101 \251 \351 [a[b]] (a) (?P<x>a) é [é]"
 
 
@@ -625,23 +627,23 @@ def test_encode_answers_each_line_at_once_and_ends_at_ctrl_c(tmp_path):
 
 
 # {name: content}. There is no file "none". \xff occurs in no UTF-8, and 400 is no id of SMALL.
-FILES = {"binary": b"abc\xff\n", "text": "ab ab\n", "ids": "97\n98 400\n", "special": "<|end|>",
+FILES = {"binary": b"abc\xff\n", "a.txt": "ab ab\n", "ids": "97\n98 400\n", "special": "<|end|>",
          "bytes.tiktoken": tiktoken_lines(BYTES)}
 
 
 @pytest.mark.parametrize("args, message", [
     ("train none -o x.json", "none"),
-    ("train text -o x.tiktoken", ".json"),
-    ("train text -o none/x.json", "none/x.json"),
-    ("train text binary -o x.json", "binary: 'utf-8' codec can't decode byte 0xff"),
-    ("train text -o x.json --vocab-size 255", "255 tokens"),
-    ("train text -o x.json --pattern (?:a", "'(?:a' is no regular expression: missing )"),
-    ("train text -o x.json --pattern a$", "$ in a pattern"),
+    ("train a.txt -o x.tiktoken", ".json"),  # train writes only .json
+    ("train a.txt -o none/x.json", "none/x.json"),
+    ("train a.txt binary -o x.json", "binary: 'utf-8' codec can't decode byte 0xff"),
+    ("train a.txt -o x.json --vocab-size 255", "255 tokens"),
+    ("train a.txt -o x.json --pattern (?:a", "'(?:a' is no regular expression: missing )"),
+    ("train a.txt -o x.json --pattern a$", "$ in a pattern"),
     ("encode", "name a vocabulary"),
-    ("encode text", "text cannot be used here"),
-    ("encode bytes.tiktoken text", "it has no pattern: add --pattern"),
+    ("encode a.txt", "a.txt cannot be used here"),  # a text where the vocabulary should stand
+    ("encode bytes.tiktoken a.txt", "it has no pattern: add --pattern"),
     ("encode tok.json special", "the special token '<|end|>' is not allowed"),
-    ("decode tok.json text", "'ab'"),
+    ("decode tok.json a.txt", "'ab'"),  # a text where ids should stand
     ("decode tok.json ids", "no id of this vocabulary: 400"),
 ])
 def test_wrong_input_gets_one_line_that_names_it_and_no_file_is_written(args, message, tmp_path):

@@ -735,7 +735,8 @@ def test_windows_predict_the_same_tokens_as_the_documents_and_fit_into_the_conte
 def test_the_script_cuts_a_document_that_is_longer_than_the_context_and_says_so(tmp_path):
     path = tmp_path / "data"
     # One of 10 documents is long. (The script asks for at least 10.) Its inputs are 9 tokens: the
-    # boundary and 8 letters. split() puts it into train, so step 1 would fail if it were not cut.
+    # boundary and 8 letters. split() shuffles with a fixed seed, and puts it into train. Step 1
+    # takes 8 documents, as many as train has. So it would fail if this one were not cut.
     path.write_text("abcdefgh\n" + "abc\n" * 9, encoding="utf-8")
     args = ["--data", path, "--steps", "1", "--samples", "0"]
     line = "1 documents are cut into windows of 8 tokens\n"

@@ -116,12 +116,13 @@ def outcomes(exercise, body, monkeypatch):
     module = types.ModuleType(exercise.lesson)
     module.__file__ = str(handout.ROOT / f"{exercise.lesson}.py")
     exec(compile("\n".join(lines), module.__file__, "exec"), module.__dict__)
+    # cases() runs the test file afresh, and its "import gpt", for example, then gets this module
     monkeypatch.setitem(sys.modules, exercise.lesson, module)
     found = []
     for case in cases(exercise.lesson, exercise.number):
         try:
             found.append(case())  # a test that passes returns None
-        except (Exception, pytest.fail.Exception) as error:
+        except (Exception, pytest.fail.Exception) as error:  # pytest.raises() raises the latter
             found.append(error)
     assert found  # the exercise has a test
     return found

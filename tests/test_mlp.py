@@ -402,8 +402,7 @@ NETWORKS = [  # norm, activation, n_layer; then what the snippet prints
 def test_loss_and_first_3_logits_of_networks_agree_with_pytorch(
         norm, activation, n_layer, loss, first_logits):
     model = build(norm=norm, activation=activation, n_layer=n_layer)
-    # The losses in NETWORKS are rounded to 12 decimals, so here they must agree in 11.
-    assert mlp.backpropagate(model, EXAMPLES) == pytest.approx(loss, abs=1e-11)
+    assert close(mlp.backpropagate(model, EXAMPLES), loss, tolerance=1e-11)
     # The output layer gives the logits: a row for each example, of which row 0 is the first.
     assert close(model.outs["output"].data[0][:3], first_logits)
 
