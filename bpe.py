@@ -102,7 +102,7 @@ def merge(tokens, pair):
 #
 # In a a a, the pair (a, a) counts twice, although only one of the two can be merged.
 # This is simple, and at worst such a pair is merged a little too early. If several
-# pairs are equally frequent, we take the smallest, as Python compares them (for
+# pairs are equally frequent, we take the smallest, as Python compares them (for small
 # letters, the first in alphabetical order). So the same text always gives the same
 # vocabulary.
 #
@@ -137,8 +137,7 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# When the file runs, learn is the fast function of section 7, because its definition
-# comes later. Until then, read learn as learn_slowly. Both give the same pairs.
+# Section 7 defines learn again, and faster. Until then, it is this function.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -201,11 +200,11 @@ def merge_piece_slowly(piece, ranks):
         tokens[i:i + 2] = [tokens[i] + tokens[i + 1]]  # one token in place of two
 
 
-merge_piece = merge_piece_slowly  # the same: section 7 has a faster one
+merge_piece = merge_piece_slowly  # until section 7, which has a faster one
 
 # If the whole piece is a token, we take its id. For a token that we learned, merging
 # gives the same: its bytes once stood in the text, and were merged to this token. But
-# some vocabularies have words that no merges make, and only this shortcut finds them.
+# some makers added whole words to the list, which no merges make. Only this finds them.
 
 def ids_of(piece, ranks):
     """Return the list of ids of a piece of text (a string).
@@ -287,7 +286,7 @@ GPT2_PATTERN = "|".join([
 # otherwise many tokens would be spent on single numbers, such as years. And it treats
 # the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
 # character at all follows. Without \s+(?![\s\S]), a newline and two spaces at the end
-# of a text would be two pieces.
+# of a text would be two pieces, which GPT-4 has as one.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -440,10 +439,10 @@ class Tokenizer:
     # The third new thing is text that arrives in parts. A model writes one id after the
     # other, and a chat program wants to show the text as it grows. But a token may end
     # in the middle of a character: 🙂 can be four tokens of one byte each. The first
-    # three must wait for the fourth. The module codecs has a decoder that does this.
-    # codecs.getincrementaldecoder("utf-8") returns its class, and decoder.decode(data)
-    # returns the characters that are complete. The bytes that are left are kept for the
-    # next call.
+    # three must wait for the fourth. codecs.getincrementaldecoder("utf-8") returns a
+    # class for this. A Decoder("replace") of this class writes U+FFFD for what is not
+    # valid. Its decode(data) returns the characters that are complete, and keeps the
+    # bytes that are left for the next call.
 
     # exercise 6.6: characters that are not yet complete
     def decode_stream(self, ids):
@@ -581,7 +580,10 @@ def show_effects(tokenizer):
 #     abdel·ha·mi·d, but abdel·ham·id is possible, too. Merging takes the pair that was
 #     learned first, and never takes a merge back.
 
-# You can stop here: below are faster versions, patterns for re, files and options.
+# You can stop here: nothing that follows, about half of the file, is a new idea of
+# tokenizers. Section 7 learns and encodes the same tokens in less time, and its heaps
+# are worth an evening of their own. Sections 8 to 10 are tools, to be used and not to
+# be learned: they translate patterns, read and write files, and read options.
 
 # %% 7. Learning and encoding in less time
 # learn_slowly looks at the whole text again for each merge. Three ideas make it faster.
@@ -606,11 +608,12 @@ def show_effects(tokenizer):
 #
 # A heap is a list, drawn here row by row, with one rule: no item is larger than the two
 # items below it. So the smallest item is at the top. heappop() takes it away, and
-# heappush() adds an item. To keep the rule, both move one item in each row. Even a
-# million items make only 20 rows.
+# heappush() adds an item. To keep the rule, both move items along one path between the
+# top and the last row. Even a million items make only 20 rows.
 #
-# When a count changes, we cannot find its item inside of the heap. So the old item
-# stays, until it comes to the top. In the example, two merges lead to
+# When a count changes, we would have to search the whole heap for its item. Instead the
+# old item stays, and is checked when it comes to the top. In the example, two merges
+# lead to
 #
 #     aa ab d aa ab a c
 #
@@ -648,7 +651,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                counts[right, after] -= times  # in a a a, (a, a) loses a second count
+                counts[right, after] -= times  # in a a a, both (a, a) are gone
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
         i += 1
@@ -774,7 +777,7 @@ STAND_INS = {}  # {category: its first character beyond ASCII}
 for code in range(128, 0x10000):
     STAND_INS.setdefault(category(chr(code)), chr(code))
 
-# A few characters need care:
+# Five kinds of characters need care. (You need not remember them.)
 #
 #     U+0085              stays: it is a space, but not in a category of spaces
 #     ſ, U+212A           stay: the long s and the sign for kelvin count as s and k
@@ -834,8 +837,8 @@ def for_python(pattern):
 #     $ ^ \A \Z \b \B        the edges of texts, lines and words
 #     \w \W                  Python and others do not count the same letters
 #     ++ *+ ?+               PyPy's re finds the wrong pieces with these
-#     && -- ~~ []            sets of characters in brackets
-#     \x \u \U \N \0 to \3    a character's number, but the text has stand-ins
+#     && -- ~~ []            inside of brackets these can have a meaning of their own
+#     \x \u \U \N \0 to \3    the number of a character, which may have a stand-in
 
 REFUSED = r"$ ^ \A \Z \b \B \w \W ++ *+ ?+ && -- ~~ [] \x \u \U \N \0 \1 \2 \3".split()
 
@@ -850,10 +853,8 @@ def check_pattern(pattern):
             raise InputError(f"{sign} in a pattern is not supported here")
 
 
-# What stands between two matches must become a piece, too. So the expression that finds
-# the pieces has three parts. It takes a match of the pattern. Otherwise it takes every
-# character up to the next match. If the pattern matches, but matches nothing at all, it
-# takes one character, so that it moves on.
+# What stands between two matches must become a piece, too, and no character may get
+# lost. So the expression that finds the pieces has three parts.
 
 @lru_cache
 def compiled(pattern):
@@ -861,7 +862,11 @@ def compiled(pattern):
     check_pattern(pattern)
     regex = for_python(pattern)
     try:
-        result = re.compile(rf"{regex}|(?:(?!{regex})[\s\S])+|[\s\S]")
+        result = re.compile(
+            rf"{regex}"                   # a match of the pattern
+            rf"|(?:(?!{regex})[\s\S])+"  # otherwise all up to the next match
+            r"|[\s\S]"                   # otherwise the next character
+        )
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
     if "}+" in regex:  # others read a{2}+ as (?:a{2})+, which Python does not
