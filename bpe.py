@@ -314,8 +314,8 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # split_by() returns nearly what re.findall() would, if Python's re knew \p{L}. It
-    # stands in section 8, and you need not know how it works.
+    # Read split_by() as a re.findall() that knows \p{L}, and also returns what stands
+    # between the matches. It is in section 8, and you need not know how it works.
     return split_by(pattern, text)
 
 
@@ -352,7 +352,7 @@ def split_at(special_tokens, text):
         return [text]
     # If <a> and <a>b are both special, <a>b must be tried first.
     longest_first = sorted(special_tokens, key=len, reverse=True)
-    pattern = "|".join(map(re.escape, longest_first))  # \| is not "or"
+    pattern = "|".join(map(re.escape, longest_first))  # in \|, | is a character
     return re.split(f"({pattern})", text)  # ( and ) make it keep the special tokens
 
 
@@ -654,7 +654,9 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                counts[right, after] -= times  # in a a a, both (a, a) are gone
+                # right was a pair with the token after it. In a a a, this is (a, a), so
+                # (a, a) loses this occurrence, too.
+                counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
         i += 1
@@ -842,7 +844,7 @@ def for_python(pattern):
 #     \w \W                  Python and others do not count the same letters
 #     ++ *+ ?+               PyPy's re finds the wrong pieces with these
 #     && -- ~~ []            inside of brackets these can have a meaning of their own
-#     \x \u \U \N \0 to \3    the number of a character, which may have a stand-in
+#     \x \u \U \N \0 to \3    the number of a character (or group): there are stand-ins
 
 REFUSED = r"$ ^ \A \Z \b \B \w \W ++ *+ ?+ && -- ~~ [] \x \u \U \N \0 \1 \2 \3".split()
 
