@@ -489,8 +489,9 @@ def attend(query, keys, values):
 #     d_value[s]  = weight[s] * d_mix
 #     d_weight[s] = d_mix . value[s]
 #
-# If score[s] grows, e^score[s] and total both grow at the rate e^score[s]. So weight[s]
-# changes, by the quotient rule, at the rate
+# The weights are the softmax of the scores. Its gradient is derived in bigram.py, and
+# here once more: if score[s] grows, e^score[s] and total both grow at the rate
+# e^score[s]. So weight[s] changes, by the quotient rule, at the rate
 #
 #     (e^score[s] * total - e^score[s] * e^score[s]) / total^2
 #         = weight[s] - weight[s] * weight[s]
@@ -888,12 +889,12 @@ def evaluate(model, documents):
 # small: on average over three seeds, dev ends at 2.172, and at 2.179 with the usual
 # values.
 #
-# The W is for weight decay, a pull towards 0. With large weights, a network can fit
-# what is peculiar to the training names. With weight decay, a weight stays large only
-# if the data keeps asking for it. Before AdamW there was Adam, in which weight_decay *
-# w was added to the gradient. But there the pull was divided by sqrt(v_hat) as well, so
-# weights with large gradients hardly decayed. AdamW keeps the two apart, and shrinks
-# the weight directly:
+# The W is for weight decay, the pull towards 0 of bigram.py. With large weights, a
+# network can fit what is peculiar to the training names. With weight decay, a weight
+# stays large only if the data keeps asking for it. Before AdamW there was Adam, in
+# which weight_decay * w was added to the gradient. But there the pull was divided by
+# sqrt(v_hat) as well, so weights with large gradients hardly decayed. AdamW keeps the
+# two apart, and shrinks the weight directly:
 #
 #     w = w - lr * weight_decay * w
 #

@@ -821,7 +821,7 @@ def evaluate(model, documents):
 # of 256 tokens. To see thousands of values, it needs many levels. In the paper's
 # example the dilation doubles from 1 to 512, then begins at 1 again, three times in
 # all. So the last of thirty levels sees 3,070 values, a fifth of a second. Its levels
-# are called blocks, and do more than ours.
+# are called blocks, and do more than ours. (--block-size has nothing to do with them.)
 #
 # First, a gate. Two linear layers look at the same two rows. One of them, with tanh,
 # computes what could be said. The other one, with sigmoid, computes a number from 0 to
