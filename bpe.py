@@ -137,8 +137,8 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Section 7 defines learn again, and faster. Until then, it is this function. (In the
-# finished file, only the tests run the slow ones.)
+# Section 7 has a faster function, which gives the same pairs and takes this name. Until
+# then, the name learn means the slow one.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -161,10 +161,11 @@ def ranks_of(pairs):
 
 # %% 3. Encoding and decoding
 # Now a new text comes, and we want its ids. Take the three merges er (256), lo (257)
-# and low (258). With them, "slower" could be s·low·er, or s·lo·w·er, or six single
-# bytes. All of them stand for the same text. Which one should we take? The model is
-# trained on texts that were cut by merging er first, then lo, then low. So we cut a new
-# word by the same merges in the same order, and the model meets what it knows.
+# and low (258). With them, "slower" could be s·low·er, with a dot between the tokens,
+# or s·lo·w·er, or six single bytes. All of them stand for the same text. Which one
+# should we take? The model is trained on texts that were cut by merging er first, then
+# lo, then low. So we cut a new word by the same merges in the same order, and the model
+# meets what it knows.
 #
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
@@ -172,7 +173,7 @@ def ranks_of(pairs):
 # merged. A lower rank means an earlier merge, so we do the one with the lowest rank
 # first. Then we look again, until no neighbours make a token. (Ranks only go up: after
 # a merge, the only new neighbours contain the new token, and what they make was learned
-# after it.)
+# after it.) These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -588,16 +589,16 @@ def show_effects(tokenizer):
 # be learned: they translate patterns, read and write files, and read options.
 
 # %% 7. Learning and encoding in less time
-# learn_slowly looks at the whole text again for each merge. Three ideas make it faster.
-# (For 256 merges of names.txt, it takes 3.4 seconds, and learn takes 0.1.) First, we
-# keep each different piece once, with the number of times that it occurs.
+# learn_slowly looks at the whole text again for each merge. So 256 merges of names.txt
+# take 3.4 seconds. With three ideas, they take 0.1. First, we keep each different piece
+# once, with the number of times that it occurs.
 #
 # Second, a merge changes only the pairs beside it. So we keep the counts, and correct
 # them. We also remember which pieces have a pair, so that a merge looks at these pieces
 # only. Here (a, b) is merged:
 #
-#     x  a  b  y      (x, a), (a, b) and (b, y) occur once less
-#     x   ab   y      (x, ab) and (ab, y) occur once more
+#     x  a  b  y      (x, a), (a, b) and (b, y) lose an occurrence
+#     x   ab   y      (x, ab) and (ab, y) gain one
 #
 # Third, a heap finds the most frequent pair without a search. It holds (-count, pair)
 # for each pair, so the most frequent pair has the smallest item. This is the heap of
@@ -840,11 +841,11 @@ def for_python(pattern):
 # Some signs mean one thing to Python, and another to the libraries for which a pattern
 # was written. We refuse them, because they would silently change the ids:
 #
-#     $ ^ \A \Z \b \B        the edges of texts, lines and words
-#     \w \W                  Python and others do not count the same letters
-#     ++ *+ ?+               PyPy's re finds the wrong pieces with these
-#     && -- ~~ []            inside of brackets these can have a meaning of their own
-#     \x \u \U \N \0 to \3    the number of a character (or group): there are stand-ins
+#     $ ^ \A \Z \b \B         the edges of texts, lines and words
+#     \w \W                   Python and others do not count the same letters
+#     ++ *+ ?+                PyPy's re finds the wrong pieces with these
+#     && -- ~~ []             inside of brackets, these can have a meaning of their own
+#     \x \u \U \N \0 to \3    a character by its number: it may have a stand-in
 
 REFUSED = r"$ ^ \A \Z \b \B \w \W ++ *+ ?+ && -- ~~ [] \x \u \U \N \0 \1 \2 \3".split()
 
@@ -871,7 +872,7 @@ def compiled(pattern):
         result = re.compile(
             rf"{regex}"                   # a match of the pattern
             rf"|(?:(?!{regex})[\s\S])+"  # otherwise all up to the next match
-            r"|[\s\S]"                   # otherwise the next character
+            r"|[\s\S]"                    # otherwise the next character
         )
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")

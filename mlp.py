@@ -893,8 +893,7 @@ def normalize_backward(grad, normed, stds):
         n = len(row)
         mean = sum(g_row) / n
         mean_product = dot(g_row, row) / n
-        d_row = [(g - mean - v * mean_product) / std for g, v in zip(g_row, row)]
-        d_rows.append(d_row)
+        d_rows.append([(g - mean - v * mean_product) / std for g, v in zip(g_row, row)])
     return d_rows
 
 
@@ -962,14 +961,14 @@ class RunningStatistics:
     def update(self, rows):
         """Let a batch, the rows of a matrix, count in the averages.
 
-        A batch of one row has no variance, and ends in a division by zero.
+        In a batch of one row, the variance is 0.
         """
         n = len(rows)
         self.n_batches += 1
         share = max(0.01, 1 / self.n_batches)
         for j, column in enumerate(transpose(rows)):
             mean, variance = mean_and_variance(column)
-            variance *= n / (n - 1)
+            variance *= n / max(1, n - 1)
             self.mean[j] += share * (mean - self.mean[j])
             self.variance[j] += share * (variance - self.variance[j])
 

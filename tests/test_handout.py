@@ -43,7 +43,7 @@ MISTAKES = {
     "3.5": ("d_row[target] -= grad / n", "d_row[target] -= 1 / n"),
     "3.6": ("math.sqrt(p.shape[1])", "math.sqrt(p.shape[0])"),
     "3.7": ("- v * mean_product", ""),
-    "3.8": ("n / (n - 1)", "(n - 1) / n"),
+    "3.8": ("n / max(1, n - 1)", "max(1, n - 1) / n"),
     "3.9": ("add(table.grad[i], row[t", "add([0.0] * n_embd, row[t"),
     "4.1": ("add(d_x[i], g_row[:n])", "g_row[:n]"),
     "4.2": ("range(1, n_rows, 2)", "range(2, n_rows, 2)"),

@@ -300,6 +300,14 @@ def test_running_statistics_after_3_and_100_and_130_batches_agree_with_pytorch()
             assert close(statistics.variance, variances)
 
 
+@exercise("3.8")
+def test_a_batch_of_one_row_counts_with_a_variance_of_0():
+    statistics = mlp.RunningStatistics(2)
+    statistics.update([[3.0, 5.0]])  # the first batch has a share of 1
+    assert statistics.mean == [3.0, 5.0]
+    assert statistics.variance == [0.0, 0.0]
+
+
 # weight = parameter(0, 3)
 # bias = parameter(1, 3)
 # means, variances = map(torch.tensor, RUNNING[130])
