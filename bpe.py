@@ -24,6 +24,7 @@ the body below the docstring, write it anew, and run python -m pytest tests/test
 import argparse
 import base64
 import codecs
+import io
 import json
 import re
 import sys
@@ -307,7 +308,7 @@ PATTERNS = {"gpt2": GPT2_PATTERN, "gpt4": GPT4_PATTERN}
 def pieces_of(text, pattern):
     """Return the list of the pieces into which the pattern cuts a text.
 
-    What stands between two matches of the pattern is a piece, too, so nothing is lost.
+    Raises InputError if the pattern leaves out a part of the text.
 
     >>> text = "In 2024, they're paying 50   dollars"
     >>> print("·".join(pieces_of(text, GPT2_PATTERN)))
@@ -315,8 +316,8 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # Read split_by() as a re.findall() that knows \p{L}, and also returns what stands
-    # between the matches. It is in section 8, and you need not know how it works.
+    # Read split_by() as a re.findall() that knows \p{L}. It is in section 8, and you
+    # need not know how it works.
     return split_by(pattern, text)
 
 
@@ -860,20 +861,13 @@ def check_pattern(pattern):
             raise InputError(f"{sign} in a pattern is not supported here")
 
 
-# What stands between two matches must become a piece, too, and no character may get
-# lost. So the expression that finds the pieces has three parts.
-
 @lru_cache
 def compiled(pattern):
-    """Return a regular expression that finds the pieces, one after the other."""
+    """Return the pattern as a regular expression of Python's re."""
     check_pattern(pattern)
     regex = for_python(pattern)
     try:
-        result = re.compile(
-            rf"{regex}"                   # a match of the pattern
-            rf"|(?:(?!{regex})[\s\S])+"  # otherwise all up to the next match
-            r"|[\s\S]"                    # otherwise the next character
-        )
+        result = re.compile(regex)
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
     if "}+" in regex:  # others read a{2}+ as (?:a{2})+, which Python does not
@@ -889,12 +883,12 @@ def split_by(pattern, text):
     # joins two halves that belong together, and replaces a single one by U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
-    end = 0
-    for i, piece in enumerate(pieces):
-        start = end
-        end += len(piece)
-        if not piece.isascii():  # in an ASCII piece there is no stand-in
-            pieces[i] = text[start:end]
+    # The pieces have the right lengths, but may contain stand-ins. So we read the text
+    # in parts of these lengths.
+    rest = io.StringIO(text)  # rest.read(3) returns the next three characters
+    pieces = [rest.read(len(piece)) for piece in pieces]
+    if rest.read():
+        raise InputError(r"the pattern must match the whole text: add |[\s\S] to it")
     return pieces
 
 

@@ -249,19 +249,24 @@ def test_gpt2s_pattern_knows_of_each_character_if_it_is_a_letter_a_numeral_or_an
 
 # Worked out by hand. In the last column, | only separates the pieces.
 @pytest.mark.parametrize("text, pattern, pieces", [
-    ("a\nb12cd3", r"\p{N}+", "a\nb|12|cd|3"),  # what the pattern leaves out is a piece
     ("aB+éÉ", r"[^\p{Lu}]+|\p{L}", "a|B|+é|É"),  # in brackets: all but capital letters
     (r"[L]x\b", r"\[\p{L}\]|\p{L}|\\", r"[L]|x|\|b"),  # brackets and a backslash as characters
-    ("1[b].", r"[.\[\]\p{N}]", "1|[|b|]|."),  # brackets as characters in brackets
-    (r"a\b]c", r"\p{P}", r"a|\|b|]|c"),  # punctuation, and \ and ] are some of it
+    ("1[b].", r"[.\[\]\p{N}]|b", "1|[|b|]|."),  # brackets as characters in brackets
+    (r"ab\c]", r"\p{P}|\p{L}+", r"ab|\|c|]"),  # punctuation, and \ and ] are some of it
     ("🙂🪐b", r"\p{So}|b", "🙂|🪐|b"),  # So: other symbols
-    ("a2٣b²", r"\d+", "a|2٣|b²"),  # \d: the digits of all alphabets, but ² is no digit
-    ("aKb\u212ac", "(?i:k)", "a|K|b|\u212a|c"),  # U+212A, the sign for kelvin, counts as k, too
-    ("a\nb", "\n", "a|\n|b"),  # the end of a line as a character of the pattern
-    ("a\n", "a*", "a||\n|"),  # a* matches "" before and behind \n: the pieces are a, "", \n, ""
+    ("a2٣b²", r"\d+|\D", "a|2٣|b|²"),  # \d: the digits of all alphabets, but ² is no digit
+    ("kK\u212aa", "(?i:k)+|a", "kK\u212a|a"),  # U+212A, the sign for kelvin, counts as k, too
+    ("a\nb", "\n|a|b", "a|\n|b"),  # the end of a line as a character of the pattern
+    ("a\n", "a*|\n", "a||\n|"),  # a* matches "" before and behind \n: the pieces are a, "", \n, ""
 ])
-def test_patterns_that_users_write_cut_as_they_say_and_lose_nothing(text, pattern, pieces):
+def test_patterns_that_users_write_cut_as_they_say(text, pattern, pieces):
     assert bpe.pieces_of(text, pattern) == pieces.split("|")
+
+
+@pytest.mark.parametrize("text", ["+ab", "a+b", "ab+", "+", "éb+"])
+def test_a_text_of_which_the_pattern_leaves_out_a_part_raises_InputError(text):
+    with pytest.raises(InputError, match="must match the whole text"):
+        bpe.pieces_of(text, r"\p{L}+")  # only letters: it leaves out +
 
 
 # Python's re takes none of these: five are no regular expressions, and \p stands in the others.
