@@ -31,7 +31,7 @@ import sys
 from collections import Counter, defaultdict
 from functools import lru_cache
 from heapq import heappop, heappush
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 from unicodedata import category, normalize
 
@@ -172,14 +172,17 @@ def ranks_of(pairs):
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
 # merged. A lower rank means an earlier merge, so we do the one with the lowest rank
-# first. Then we look again, until no neighbours make a token. (Ranks only go up: after
-# a merge, the only new neighbours contain the new token, and what they make was learned
-# after it.) These are the steps for "slower":
+# first. Then we look again, until no neighbours make a token. These are the steps for
+# "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
+#
+# Is this really the order of the list? Yes, because a merge never makes an earlier one
+# possible: the only new neighbours contain the new token, and what they make was
+# learned after it.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -265,7 +268,7 @@ def text_of(ids, tokens):
 #     +             one or more times
 #     *             zero or more times
 #     (?:...)       holds alternatives together, like brackets in arithmetic
-#     (?!\S)        here no \S follows
+#     (?!\S)        what follows is a \s, or the end of the text
 #
 # A + first takes as much as it can. If the rest of the pattern then fails, the + gives
 # one character back, and the rest is tried again. This is what \s+(?!\S) does at three
@@ -285,12 +288,12 @@ GPT2_PATTERN = "|".join([
     r"\s+",                   # what is left, such as one tab before a word
 ])
 
-# GPT-4's pattern ignores case in the first alternative, with (?i:...), so that IT'S is
-# cut like it's. It cuts numbers into groups of up to three digits ({1,3}), because
-# otherwise many tokens would be spent on single numbers, such as years. And it treats
-# the ends of lines, \r and \n, apart from other spaces. (?![\s\S]) means that no
-# character at all follows. GPT-4 makes one piece of all spaces and newlines at the end
-# of a text. Without \s+(?![\s\S]), a newline and two spaces would be two pieces.
+# GPT-4's pattern differs in five things. (?i:...) ignores case, so that IT'S is cut
+# like it's. A word can take other signs along than a space, as in .append and (self.
+# {1,3} cuts numbers into groups of up to three digits, because otherwise many tokens
+# would be spent on single numbers, such as years. The ends of lines, \r and \n, are
+# treated apart from other spaces. And all spaces and newlines at the end of a text are
+# one piece: (?![\s\S]) says that no character at all follows.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -335,7 +338,8 @@ def pieces_of(text, pattern):
 #
 # If <|system|> in this text became the special token, the user could give orders to the
 # model. So encode() refuses special tokens, unless the caller allows them. A chat
-# program adds the special tokens itself, and encodes what users type as ordinary text.
+# program adds the special tokens itself. What users type goes through
+# encode_ordinary(), for which <|system|> is a text like any other.
 #
 # Second, a text can be written in two ways: é is one character, or an e followed by an
 # accent. They look the same, but have different bytes, so they would get different
@@ -354,7 +358,8 @@ def split_at(special_tokens, text):
         return [text]
     # If <a> and <a>b are both special, <a>b must be tried first.
     longest_first = sorted(special_tokens, key=len, reverse=True)
-    pattern = "|".join(map(re.escape, longest_first))  # in \|, | is a character
+    # re.escape() writes \| for |, so that it is read as a character.
+    pattern = "|".join(map(re.escape, longest_first))
     return re.split(f"({pattern})", text)  # ( and ) make it keep the special tokens
 
 
@@ -402,8 +407,8 @@ class Tokenizer:
             raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
-        special_ids = zip(special_tokens, count(len(ranks)))  # count(5): 5, 6, ...
-        return cls(ranks, pattern, dict(special_ids))
+        numbered = enumerate(special_tokens, start=len(ranks))
+        return cls(ranks, pattern, {string: i for i, string in numbered})
 
     def encode_ordinary(self, text):
         """Return the ids of a text, with special tokens as ordinary text."""
@@ -470,7 +475,9 @@ class Tokenizer:
 # %% 6. What tokens do to a model
 # Much that seems odd about language models comes from their tokens. We learn 2,048
 # tokens from the other lessons and from names.txt, and look at what they make of a few
-# texts. (The output changes a little when the lessons change.)
+# texts. (The output changes a little when the lessons change.) The first tokens that it
+# learns are two spaces, four spaces, " t", three spaces, "in", "an", "he" and "ar". The
+# ids from 256 on go to what is frequent, and whole words such as "output" come late.
 #
 # A model spends its time, and a user spends money, on tokens. This vocabulary was
 # learned from English and Python, so English is cheap. It has seen no Hindi, so it
@@ -584,10 +591,10 @@ def show_effects(tokenizer):
 #     abdel·ha·mi·d, but abdel·ham·id is possible, too. Merging takes the pair that was
 #     learned first, and never takes a merge back.
 
-# You can stop here: nothing that follows, about half of the file, is a new idea of
-# tokenizers. Section 7 learns and encodes the same tokens in less time, and its heaps
-# are worth an evening of their own. Sections 8 to 10 are tools, to be used and not to
-# be learned: they translate patterns, read and write files, and read options.
+# You can stop here: the second half of the file has no new ideas about tokenizers.
+# Section 7 learns and encodes the same tokens in less time, and its heaps are worth an
+# evening of their own. Sections 8 to 10 are tools, to be used and not to be learned:
+# they translate patterns, read and write files, and read options.
 
 # %% 7. Learning and encoding in less time
 # learn_slowly looks at the whole text again for each merge. So 256 merges of names.txt
@@ -611,8 +618,8 @@ def show_effects(tokenizer):
 #           /        \            /
 #     (-1, (b, a)) (-1, (b, d)) (-1, (d, a))
 #
-# A heap is a list, drawn here row by row, with one rule: no item is larger than the two
-# items below it. So the smallest item is at the top. heappop() takes it away, and
+# A heap is a list, drawn here row by row, with one rule: no item is larger than an item
+# right below it. So the smallest item is at the top. heappop() takes it away, and
 # heappush() adds an item. To keep the rule, both move items along one path between the
 # top and the last row. With a million items, this path has only 20 steps.
 #
@@ -656,8 +663,8 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                # right was a pair with the token after it. In a a a, this is (a, a), so
-                # (a, a) loses this occurrence, too.
+                # tokens[i] is the new token now. Before, right stood beside after: this
+                # pair is gone. (In a a a, it is (a, a), too.)
                 counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
@@ -699,69 +706,72 @@ def learn(pieces, n_merges):
 
 # merge_piece_slowly looks at the whole piece again for each merge. For a word this does
 # no harm. But a text can have a line of 100,000 letters, and the time grows with the
-# square of the length. A heap helps here, too. It holds (rank, start) for every two
-# neighbours that make a token: the rank of the token, and where it begins. For
-# "slower", these are
+# square of the length. A heap helps here, too. It has the ranks of the tokens that
+# neighbours can make, with the lowest at the top. starts[rank] says where these
+# neighbours begin. For "slower" it is
 #
-#     (256, 4)     two neighbours make token 256, er, from 4 on
-#     (257, 1)     two neighbours make token 257, lo, from 1 on
+#     heap      [256, 257]
+#     starts    {256: [4], 257: [1]}     er begins at 4, and lo at 1
 #
-# A heap compares its items all the time, and Python compares numbers much faster than
-# tuples. So an item is the number rank * n + start, where n is the length of the piece.
-# For (256, 4), it is 256 * 6 + 4 = 1540, and divmod(1540, 6) returns (256, 4) again.
+# Each starts[rank] is a heap as well, so that the leftmost neighbours come first.
 #
 # The piece itself never changes. We only note where its tokens begin and end. end_of
 # has the end of the token that begins at a position, and start_of the start of the
 # token that ends there. At first each byte is a token:
 #
-#     s   l   o   w   e   r       end_of      [1, 2, 3, 4, 5, 6, None]
-#    0   1   2   3   4   5   6    start_of    [None, 0, 1, 2, 3, 4, 5]
+#     s   l   o   w   e   r       end_of      [1, 2, 3, 4, 5, 6, 6]
+#    0   1   2   3   4   5   6    start_of    [0, 0, 1, 2, 3, 4, 5]
 #
 # When er and lo have been merged, these are
 #
-#     s   l   o   w   e   r       end_of      [1, 3, None, 4, 6, None, None]
-#    0   1       3   4       6    start_of    [None, 0, 1, 1, 3, 4, 4]
+#     s   l   o   w   e   r       end_of      [1, 3, 2, 4, 6, 5, 6]
+#    0   1       3   4       6    start_of    [0, 0, 1, 1, 3, 4, 4]
 #
-# (start_of[2] and start_of[5] are out of date. Nobody asks for them, because no token
-# begins or ends there any more.)
+# No token begins at 2 and 5 any more, nor at 6, the end of the piece. So there end_of
+# has the position itself, as if an empty token began there. (start_of[2] and
+# start_of[5] are out of date, but nobody asks for them.)
 #
-# An item can be out of date when it comes to the top, because one of the two neighbours
-# was merged with another token. So we look at what is there now. If no token begins at
-# its start any more, or if the neighbours there do not make the token of its rank, we
-# skip the item.
+# A start can be out of date, too, because a token there was merged with another one. So
+# we join the two tokens that begin there now. If the result does not have the rank that
+# we took from the heap, we go on to the next start.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
     """Return the same list of tokens as merge_piece_slowly(piece, ranks)."""
     n = len(piece)
-    end_of = [*range(1, n + 1), None]
-    start_of = [None, *range(n)]
+    end_of = [*range(1, n + 1), n]
+    start_of = [0, *range(n)]
+    starts = defaultdict(list)
     heap = []
 
     def remember(start, end):
-        token = piece[start:end]
-        if token in ranks:
-            heappush(heap, ranks[token] * n + start)
+        rank = ranks.get(piece[start:end])
+        if rank is None:
+            return
+        if not starts[rank]:
+            heappush(heap, rank)
+        heappush(starts[rank], start)
 
     for i in range(n - 1):
         remember(i, i + 2)
     while heap:
-        rank, start = divmod(heappop(heap), n)
-        middle = end_of[start]  # where the second of the two neighbours begins
-        if middle is None:
-            continue  # no token begins at start any more
-        end = end_of[middle]  # None if the token at start is now the last one
-        if end is None or ranks.get(piece[start:end]) != rank:
-            continue  # the two do not make the token of this rank any more
+        rank = heap[0]
+        start = heappop(starts[rank])
+        if not starts[rank]:
+            heappop(heap)
+        middle = end_of[start]  # where the second of the two tokens begins
+        end = end_of[middle]
+        if ranks.get(piece[start:end]) != rank:
+            continue  # the start is out of date
         end_of[start] = end
         start_of[end] = start
-        end_of[middle] = None
+        end_of[middle] = middle  # no token begins here any more
         # The new token has a neighbour on its left and on its right.
         if start > 0:
             remember(start_of[start], end)
         if end < n:
             remember(start, end_of[end])
-    return [piece[start:end] for start, end in enumerate(end_of) if end is not None]
+    return [piece[start:end] for start, end in enumerate(end_of) if start < end]
 
 
 # %% 8. The patterns for Python's re
@@ -785,15 +795,11 @@ STAND_INS = {}  # {category: its first character beyond ASCII}
 for code in range(128, 0x10000):
     STAND_INS.setdefault(category(chr(code)), chr(code))
 
-# A few characters need care. (You need not remember them.)
-#
-#     U+0085              stays: it is a space, but not in a category of spaces
-#     ſ, U+212A           stay: the long s and the sign for kelvin count as s and k
-#                         where a pattern ignores case
-#     U+001C to U+001F    get a stand-in: only Python's re takes them for spaces
-
+# These characters stay: U+0085 is a space, but not in a category of spaces. The long s
+# and the sign for kelvin count as s and k where a pattern ignores case.
 KEPT = "\u0085ſ\u212A"
 ALPHABET = [*map(chr, range(128)), *KEPT, *STAND_INS.values()]
+# U+001C to U+001F get a stand-in, too, because only Python's re takes them for spaces.
 REPLACED = re.compile(f"[\x1c-\x1f]|[^\x00-\x7f{KEPT}]")
 
 
@@ -824,7 +830,7 @@ def for_python(pattern):
     """
     translated = ""
     in_brackets = False
-    for part in re.findall(r"\\p\{\w+\}|\\?.", pattern, re.DOTALL):
+    for part in re.findall(r"\\p\{\w+\}|\\?[\s\S]", pattern):
         if part == "[" and in_brackets:
             raise InputError("[ within [...] is not supported here")
         if part == "[":
@@ -851,20 +857,15 @@ def for_python(pattern):
 REFUSED = r"$ ^ \A \Z \b \B \w \W ++ *+ ?+ && -- ~~ [] \x \u \U \N \0 \1 \2 \3".split()
 
 
-def check_pattern(pattern):
-    """Raise InputError if the pattern has a sign that is refused."""
+@lru_cache
+def compiled(pattern):
+    """Return the pattern as a regular expression of Python's re."""
     if not pattern.isascii():
         raise InputError("a pattern can only have ASCII characters here")
     signs = pattern.replace("[^", "[")  # here ^ means "not", which is all right
     for sign in REFUSED:
         if sign in signs:
             raise InputError(f"{sign} in a pattern is not supported here")
-
-
-@lru_cache
-def compiled(pattern):
-    """Return the pattern as a regular expression of Python's re."""
-    check_pattern(pattern)
     regex = for_python(pattern)
     try:
         result = re.compile(regex)
@@ -877,11 +878,21 @@ def compiled(pattern):
     return result
 
 
+def whole_characters(text):
+    r"""Return the text with halves of characters joined, or replaced by U+FFFD.
+
+    UTF-16, another encoding, writes a character such as 🙂 in two halves. A half can
+    get into a string, for example from JSON, but it has no bytes in UTF-8.
+
+    >>> whole_characters("\ud83d\ude42"), whole_characters("\ud83d!")
+    ('🙂', '\ufffd!')
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
-    # JSON can give half of a character such as 🙂, which UTF-8 cannot write. This line
-    # joins two halves that belong together, and replaces a single one by U+FFFD.
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = whole_characters(text)
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     # The pieces have the right lengths, but may contain stand-ins. So we read the text
     # in parts of these lengths.
@@ -942,8 +953,8 @@ def save(tokenizer, path):
     vocab = {}
     merges = []
     for token in sorted(ranks, key=ranks.get):
-        name = token.decode("latin-1")  # each byte becomes the character of its number
-        name = name.translate(SPARE)
+        # Each byte becomes the character of its number, or the one in SPARE.
+        name = token.decode("latin-1").translate(SPARE)
         vocab[name] = ranks[token]
         for k in range(1, len(token)):
             if token[:k] in ranks and token[k:] in ranks:
@@ -960,19 +971,19 @@ def save(tokenizer, path):
 
 
 # A file can use settings that we do not have. They would silently change the ids, so we
-# refuse a file in which one of them is on.
+# refuse a file in which one of them is on:
+#
+#     dropout                      leaves out merges at random
+#     byte_fallback                has tokens such as <0xE7> for single bytes
+#     continuing_subword_prefix    marks the tokens that do not begin a word
+#     end_of_word_suffix           marks the tokens that end a word
+#     add_prefix_space             puts a space before the text
+#     invert                       lets the pattern match what is between the pieces
+#     lstrip, rstrip               let special tokens include the spaces beside them
+#     single_word                  ignores special tokens that touch a word
 
-UNSUPPORTED = [
-    "dropout",                    # leaves out merges at random
-    "byte_fallback",              # has tokens such as <0xE7> for single bytes
-    "continuing_subword_prefix",  # marks the tokens that do not begin a word
-    "end_of_word_suffix",         # marks the tokens that end a word
-    "add_prefix_space",           # puts a space before the text
-    "invert",                     # lets the pattern match what is between the pieces
-    "lstrip",                     # lets special tokens include the spaces before them
-    "rstrip",                     # lets special tokens include the spaces after them
-    "single_word",                # ignores special tokens that touch a word
-]
+UNSUPPORTED = """dropout byte_fallback continuing_subword_prefix end_of_word_suffix
+    add_prefix_space invert lstrip rstrip single_word""".split()
 
 
 def ranks_in(model, special_tokens):
@@ -1051,7 +1062,7 @@ def load(path, pattern=None):
                 raise InputError(f"{i} is no id")
         if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
             raise InputError("two tokens have the same id")
-        if len([token for token in tokenizer.ranks if len(token) == 1]) < 256:
+        if ranks_of([]).keys() - tokenizer.ranks.keys():
             raise InputError("a byte has no id")
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
@@ -1082,10 +1093,11 @@ def filter_command(args, pattern):
     if not args.files:
         raise InputError("name a vocabulary, a tokenizer.json or .tiktoken file")
     tokenizer = load(args.files[0], pattern)
+    allowed_special = "all" if args.allow_special else ()
     for line in read_lines(args.files[1:] or ["-"]):
         text, newline, _ = line.partition("\n")  # the last line may have no newline
         if args.command == "encode":
-            result = " ".join(map(str, tokenizer.encode(text, args.allow_special)))
+            result = " ".join(map(str, tokenizer.encode(text, allowed_special)))
         elif args.command == "decode":
             try:
                 result = tokenizer.decode(map(int, text.split()))
@@ -1106,7 +1118,7 @@ def main(argv=None):
     option("-o", "--output", default="", help="train: the tokenizer.json to write")
     option("--vocab-size", type=int, default=8192, help="train: how many tokens (8192)")
     option("--pattern", help="gpt2, gpt4 (the default of train) or your own")
-    option("--allow-special", action="store_const", const="all", default=(),
+    option("--allow-special", action="store_true",
            help="encode: special tokens become their ids")
     args = parser.parse_intermixed_args(argv)
     pattern = PATTERNS.get(args.pattern, args.pattern)

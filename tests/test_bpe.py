@@ -108,7 +108,7 @@ def test_learn_gives_the_same_pairs_as_learn_slowly_for_random_texts(seed):
     for pieces in ([text], text.split(), bpe.pieces_of(text, GPT4_PATTERN)):
         pairs = bpe.learn_slowly(pieces, n_merges=100)
         assert bpe.learn(pieces, n_merges=100) == pairs
-        # no token is made twice: ranks_of() would then give one id to two tokens
+        # If a token were made twice, it would stand only once in the dict of ranks_of().
         assert len(bpe.ranks_of(pairs)) == 256 + len(pairs)
 
 
@@ -397,7 +397,8 @@ def test_train_gives_ids_to_the_bytes_then_to_learned_tokens_and_then_to_special
     # after the same two tokens no pair is left, so there are fewer than 500
     assert len(Tokenizer.train("ab ab", 500).ranks) == 258
     with pytest.raises(InputError):
-        Tokenizer.train("ab", 256, special_tokens=["<b>"])  # too few: the bytes alone are 256
+        # 256 are too few, because 256 bytes and a special token are 257
+        Tokenizer.train("ab", 256, special_tokens=["<b>"])
 
 
 # --- files ---
@@ -625,6 +626,7 @@ def test_encode_answers_each_line_at_once_and_ends_at_ctrl_c(tmp_path):
     for line in ("the cat", "", "猫"):
         process.stdin.write(line + "\n")
         process.stdin.flush()
+        # if the answer came only at the end of the input, this line would wait for ever
         assert process.stdout.readline().split() == list(map(str, SMALL.encode(line)))
     process.send_signal(signal.SIGINT)  # as Ctrl-C does
     assert "Traceback" not in process.communicate(timeout=60)[1]

@@ -553,7 +553,9 @@ def test_layer_norm_refuses_rows_that_are_shorter_than_its_weight_and_bias():
 @pytest.mark.parametrize("ids, lengths", [
     ([7], None),  # the network has the ids 0 to 6
     ([0] * 7, None),  # its context has room for 6 tokens
-    ([0, 1, 2], [1, 1]),  # three ids, but lengths say: two documents of one id each
+    # Three ids, but lengths say: two documents of one id each. So there are only two positions, and
+    # add() refuses to add them to the embeddings of three tokens.
+    ([0, 1, 2], [1, 1]),
 ])
 def test_a_network_refuses_unknown_ids_and_positions_and_wrong_lengths(ids, lengths):
     with pytest.raises(ValueError):

@@ -35,6 +35,7 @@ def test_a_lesson_imports_only_safe_standard_modules_and_calls_no_eval_exec_or_c
             # another lesson is no standard module, so it is refused as well
             assert module.split(".")[0] in sys.stdlib_module_names - UNSAFE
         if isinstance(node, ast.Call):
+            # re.compile() is called re.compile here, so it is allowed
             assert ast.unparse(node.func) not in ("eval", "exec", "compile")
 
 

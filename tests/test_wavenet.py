@@ -137,7 +137,9 @@ def test_level_2_of_convolutions_looks_4_rows_back_but_only_within_the_document(
 #     x = sines(6, 2, row_step=2)
 #     dilation = 2 ** level
 #     padded = torch.cat([x[:1].expand(dilation, 2), x])  # row 0 stands in for missing rows
-#     kernel = weight.reshape(3, 2, 2).transpose(1, 2)  # out, in, which of the two rows
+#     # a row of weight has two weights for the earlier row, and then two for the row itself; a
+#     # kernel has the shape (out, in, which of the two rows)
+#     kernel = weight.reshape(3, 2, 2).transpose(1, 2)
 #     out = F.conv1d(padded.T, kernel, bias, dilation=dilation).T
 #     (out * sines(6, 3, row_step=3)).sum().backward()  # what weighed() computes
 #     print(out[5], x.grad[0])  # the last row, and the gradient of row 0
@@ -150,7 +152,7 @@ def test_level_2_of_convolutions_looks_4_rows_back_but_only_within_the_document(
 def test_rows_to_join_and_join_and_linear_agree_with_conv1d_of_pytorch(
         level, last_row, d_first_row):
     params = {"weight": Tensor(sines(3, 4)), "bias": Tensor([0.0] * 3)}
-    fill_with_sines(params)  # instead of these numbers
+    fill_with_sines(params)  # the numbers above only give the shapes
     x = Tensor(sines(6, 2))
     left, right = network(wavenet.Convolutions).rows_to_join(level, [6])  # one document of 6 ids
     out = wavenet.linear(wavenet.join(x, left, right), **params)
