@@ -831,9 +831,9 @@ def for_python(pattern):
     translated = ""
     in_brackets = False
     for part in re.findall(r"\\p\{\w+\}|\\?[\s\S]", pattern):
-        if part == "[" and in_brackets:
-            raise InputError("[ within [...] is not supported here")
         if part == "[":
+            if in_brackets:
+                raise InputError("[ within [...] is not supported here")
             in_brackets = True
         elif part == "]":
             in_brackets = False
@@ -947,8 +947,7 @@ def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
     # We merge two neighbours if the joined text is a token. Hugging Face's library
     # merges them if the file lists this pair. So we list every pair whose joined text
-    # is a token, in order of the id. For the token her, this is both ["h", "er"] and
-    # ["he", "r"], if these are tokens.
+    # is a token, in order of the id.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
