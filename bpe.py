@@ -5,7 +5,7 @@ or parts of words, and each token has a number, its id. GPT-2 has 50,257 tokens,
 most newer models have 100,000 to 260,000. The list of all tokens with their ids is
 called the vocabulary. This lesson learns a vocabulary from a text by byte pair encoding
 (BPE), turns any text into ids, and turns the ids back into text. It also reads the
-vocabularies of real models.
+vocabularies of real models from their files, tokenizer.json or .tiktoken.
 
     python bpe.py                            show what tokens do
     python bpe.py train FILE... -o tok.json  learn a vocabulary from texts
@@ -24,7 +24,6 @@ the body below the docstring, write it anew, and run python -m pytest tests/test
 import argparse
 import base64
 import codecs
-import io
 import json
 import re
 import sys
@@ -138,13 +137,14 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# Section 7 has a faster function, which gives the same pairs and takes this name. Until
-# then, the name learn means the slow one.
+# The rest of the file calls learn(). For now that is the slow function. Section 7
+# defines a faster one of this name, which gives the same pairs.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
-# next ones, in the order in which they were learned. So an id also says how early its
-# token was learned, and therefore it is also called the rank of the token.
+# next ones, in the order in which they were learned. (No two pairs make the same
+# token.) So an id also says how early its token was learned, and therefore it is also
+# called the rank of the token.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -171,18 +171,19 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged. A lower rank means an earlier merge, so we do the one with the lowest rank
-# first. Then we look again, until no neighbours make a token. These are the steps for
-# "slower":
+# merged. (We do not ask whether it was learned from these two. With a vocabulary that
+# we learned, this comes to the same.) A lower rank means an earlier merge, so we do the
+# one with the lowest rank first. Then we look again, until no neighbours make a token.
+# These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# Is this really the order of the list? Yes, because a merge never makes an earlier one
-# possible: the only new neighbours contain the new token, and what they make was
-# learned after it.
+# Is this really the order of the list? Yes, because the ranks only go up. After merging
+# lo, the only new neighbours are s with lo, and lo with w. A token that contains lo was
+# learned after lo, so its rank is higher.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -268,7 +269,7 @@ def text_of(ids, tokens):
 #     +             one or more times
 #     *             zero or more times
 #     (?:...)       holds alternatives together, like brackets in arithmetic
-#     (?!\S)        what follows is a \s, or the end of the text
+#     (?!\S)        no \S may follow: only a \s, or the end of the text
 #
 # A + first takes as much as it can. If the rest of the pattern then fails, the + gives
 # one character back, and the rest is tried again. This is what \s+(?!\S) does at three
@@ -288,12 +289,16 @@ GPT2_PATTERN = "|".join([
     r"\s+",                   # what is left, such as one tab before a word
 ])
 
-# GPT-4's pattern differs in five things. (?i:...) ignores case, so that IT'S is cut
-# like it's. A word can take other signs along than a space, as in .append and (self.
-# {1,3} cuts numbers into groups of up to three digits, because otherwise many tokens
-# would be spent on single numbers, such as years. The ends of lines, \r and \n, are
-# treated apart from other spaces. And all spaces and newlines at the end of a text are
-# one piece: (?![\s\S]) says that no character at all follows.
+# GPT-4's pattern ignores case in the first alternative, with (?i:...), so that IT'S is
+# cut like it's. A word can take other signs along than a space, as in .append and
+# (self. Numbers are cut into groups of up to three digits, with {1,3}, because
+# otherwise many tokens would be spent on single numbers, such as years. They take no
+# space along.
+#
+# The ends of lines, \r and \n, are not mixed with the spaces that indent the next line.
+# Only at the end of a text, all spaces and ends of lines are one piece: (?![\s\S]) says
+# that no character at all follows. This matters little, but without it some ids would
+# not be GPT-4's.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -407,8 +412,10 @@ class Tokenizer:
             raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
-        numbered = enumerate(special_tokens, start=len(ranks))
-        return cls(ranks, pattern, {string: i for i, string in numbered})
+        special_ids = {}
+        for i, string in enumerate(special_tokens, start=len(ranks)):
+            special_ids[string] = i
+        return cls(ranks, pattern, special_ids)
 
     def encode_ordinary(self, text):
         """Return the ids of a text, with special tokens as ordinary text."""
@@ -619,9 +626,10 @@ def show_effects(tokenizer):
 #     (-1, (b, a)) (-1, (b, d)) (-1, (d, a))
 #
 # A heap is a list, drawn here row by row, with one rule: no item is larger than an item
-# right below it. So the smallest item is at the top. heappop() takes it away, and
-# heappush() adds an item. To keep the rule, both move items along one path between the
-# top and the last row. With a million items, this path has only 20 steps.
+# right below it. So the smallest item is at the top. heappush() puts an item at the end
+# of the list, and swaps it with the one above it as long as that is larger. heappop()
+# takes the smallest item away, and repairs the rule in a similar way. With a million
+# items, this takes only some 20 steps.
 #
 # When a count changes, we would have to search the whole heap for its item. Instead the
 # old item stays, and is checked when it comes to the top. In the example, two merges
@@ -630,9 +638,10 @@ def show_effects(tokenizer):
 #     aa ab d aa ab a c
 #
 # Then (-2, (aa, a)) comes to the top, although (aa, a) does not occur any more. We see
-# that its count is now 0, put (0, (aa, a)) back, and find (-2, (aa, ab)) at the top.
-# This works because an old pair can only lose occurrences: all pairs that a merge makes
-# contain the new token. So an item can come to the top too early, but never too late.
+# that its count is now 0, and put it back as (0, (aa, a)). It goes far down, and
+# (-2, (aa, ab)) is at the top. This works because an old pair can only lose
+# occurrences: all pairs that a merge makes contain the new token. So an item can come
+# to the top too early, but never too late.
 
 # exercise 6.7 (hard): counts that are corrected
 def merge_and_count(tokens, pair, times, counts):
@@ -663,8 +672,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                # tokens[i] is the new token now. Before, right stood beside after: this
-                # pair is gone. (In a a a, it is (a, a), too.)
+                # The pair (right, after) is gone. (In a a a, it is (a, a), too.)
                 counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
@@ -706,18 +714,21 @@ def learn(pieces, n_merges):
 
 # merge_piece_slowly looks at the whole piece again for each merge. For a word this does
 # no harm. But a text can have a line of 100,000 letters, and the time grows with the
-# square of the length. A heap helps here, too. It has the ranks of the tokens that
-# neighbours can make, with the lowest at the top. starts[rank] says where these
-# neighbours begin. For "slower" it is
+# square of the length. A heap helps here, too. It holds (rank, start) for every two
+# neighbours that make a token: the rank of the token, and where it begins. For
+# "slower", these are
 #
-#     heap      [256, 257]
-#     starts    {256: [4], 257: [1]}     er begins at 4, and lo at 1
+#     (256, 4)     two neighbours make token 256, er, from 4 on
+#     (257, 1)     two neighbours make token 257, lo, from 1 on
 #
-# Each starts[rank] is a heap as well, so that the leftmost neighbours come first.
+# Python compares numbers much faster than tuples. So in place of a tuple, we put the
+# number rank * n + start into the heap, where n is the length of the piece. It sorts in
+# the same way, and divmod() gives rank and start back.
 #
-# The piece itself never changes. We only note where its tokens begin and end. end_of
-# has the end of the token that begins at a position, and start_of the start of the
-# token that ends there. At first each byte is a token:
+# The piece itself never changes. We only note where its tokens begin and end. Positions
+# are between the bytes: 0 is before s, and 6 is after r. end_of has the end of the
+# token that begins at a position, and start_of the start of the token that ends there.
+# At first each byte is a token:
 #
 #     s   l   o   w   e   r       end_of      [1, 2, 3, 4, 5, 6, 6]
 #    0   1   2   3   4   5   6    start_of    [0, 0, 1, 2, 3, 4, 5]
@@ -727,13 +738,13 @@ def learn(pieces, n_merges):
 #     s   l   o   w   e   r       end_of      [1, 3, 2, 4, 6, 5, 6]
 #    0   1       3   4       6    start_of    [0, 0, 1, 1, 3, 4, 4]
 #
-# No token begins at 2 and 5 any more, nor at 6, the end of the piece. So there end_of
-# has the position itself, as if an empty token began there. (start_of[2] and
-# start_of[5] are out of date, but nobody asks for them.)
+# No token begins at 2 and 5 any more, and none at 6. There end_of has the position
+# itself, as if an empty token began there. (start_of[2] and start_of[5] are out of
+# date, but nobody asks for them.)
 #
-# A start can be out of date, too, because a token there was merged with another one. So
-# we join the two tokens that begin there now. If the result does not have the rank that
-# we took from the heap, we go on to the next start.
+# An item of the heap can be out of date, too, because one of the two neighbours was
+# merged with another token. So we join the two tokens that begin at its start now. If
+# the result does not have the rank of the item, we skip the item.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -741,28 +752,21 @@ def merge_piece(piece, ranks):
     n = len(piece)
     end_of = [*range(1, n + 1), n]
     start_of = [0, *range(n)]
-    starts = defaultdict(list)
     heap = []
 
     def remember(start, end):
-        rank = ranks.get(piece[start:end])
-        if rank is None:
-            return
-        if not starts[rank]:
-            heappush(heap, rank)
-        heappush(starts[rank], start)
+        token = piece[start:end]
+        if token in ranks:
+            heappush(heap, ranks[token] * n + start)
 
     for i in range(n - 1):
         remember(i, i + 2)
     while heap:
-        rank = heap[0]
-        start = heappop(starts[rank])
-        if not starts[rank]:
-            heappop(heap)
+        rank, start = divmod(heappop(heap), n)
         middle = end_of[start]  # where the second of the two tokens begins
         end = end_of[middle]
         if ranks.get(piece[start:end]) != rank:
-            continue  # the start is out of date
+            continue  # the item is out of date
         end_of[start] = end
         start_of[end] = start
         end_of[middle] = middle  # no token begins here any more
@@ -849,12 +853,13 @@ def for_python(pattern):
 # was written. We refuse them, because they would silently change the ids:
 #
 #     $ ^ \A \Z \b \B         the edges of texts, lines and words
-#     \w \W                   Python and others do not count the same letters
-#     ++ *+ ?+                PyPy's re finds the wrong pieces with these
+#     \w \W                   others do not count the same letters
+#     ++ *+ ?+ }+             others read a{2}+ differently, and PyPy also a++
 #     && -- ~~ []             inside of brackets, these can have a meaning of their own
 #     \x \u \U \N \0 to \3    a character by its number: it may have a stand-in
 
-REFUSED = r"$ ^ \A \Z \b \B \w \W ++ *+ ?+ && -- ~~ [] \x \u \U \N \0 \1 \2 \3".split()
+REFUSED = r"""$ ^ \A \Z \b \B \w \W ++ *+ ?+ }+ && -- ~~ []
+    \x \u \U \N \0 \1 \2 \3""".split()
 
 
 @lru_cache
@@ -862,17 +867,15 @@ def compiled(pattern):
     """Return the pattern as a regular expression of Python's re."""
     if not pattern.isascii():
         raise InputError("a pattern can only have ASCII characters here")
-    signs = pattern.replace("[^", "[")  # here ^ means "not", which is all right
+    # Two signs are all right: ^ after [, where it means "not", and + after \p{...}.
+    signs = re.sub(r"\\p\{\w+\}", "p", pattern.replace("[^", "["))
     for sign in REFUSED:
         if sign in signs:
             raise InputError(f"{sign} in a pattern is not supported here")
-    regex = for_python(pattern)
     try:
-        result = re.compile(regex)
+        result = re.compile(for_python(pattern))
     except re.error as error:
         raise InputError(f"{pattern!r} is no regular expression: {error}")
-    if "}+" in regex:  # others read a{2}+ as (?:a{2})+, which Python does not
-        raise InputError("}+ in a pattern is not supported here")
     if result.groups:  # findall() would return the groups, and not the pieces
         raise InputError("write (?:...) in place of (...) in a pattern")
     return result
@@ -894,11 +897,13 @@ def split_by(pattern, text):
     """Return the list of the pieces of a text. See pieces_of()."""
     text = whole_characters(text)
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
-    # The pieces have the right lengths, but may contain stand-ins. So we read the text
-    # in parts of these lengths.
-    rest = io.StringIO(text)  # rest.read(3) returns the next three characters
-    pieces = [rest.read(len(piece)) for piece in pieces]
-    if rest.read():
+    end = 0
+    for i, piece in enumerate(pieces):
+        start = end
+        end += len(piece)
+        if not piece.isascii():  # it may have stand-ins: we take this part of the text
+            pieces[i] = text[start:end]
+    if end < len(text):
         raise InputError(r"the pattern must match the whole text: add |[\s\S] to it")
     return pieces
 
@@ -990,20 +995,21 @@ def ranks_in(model, special_tokens):
     if "merges" not in model:
         raise InputError(f"the model is {model['type']}, not BPE")
     ids = {name: i for name, i in model["vocab"].items() if name not in special_tokens}
-    made = []  # the ids of the tokens that merges make
-    for pair in model["merges"]:
-        # In older files a pair is "a b", and join() leaves it as it is. In newer ones
-        # it is ["a", "b"], and join() makes "ab" of it.
-        made.append(ids["".join(pair).replace(" ", "")])
+    # In older files a pair is "a b", and join() leaves it as it is. In newer ones it is
+    # ["a", "b"], and join() makes "ab" of it.
+    made = ["".join(pair).replace(" ", "") for pair in model["merges"]]
     # Hugging Face's library goes by the order of the merges, and we by the order of the
     # ids. Suppose a file lists (a, b) before (b, c), but bc has a lower id than ab. In
     # abc the library would merge ab, and we would merge bc.
-    if made != sorted(made):
+    made_ids = [ids[name] for name in made]
+    if made_ids != sorted(made_ids):
         raise InputError("the merges are not in the order of the ids")
-    # More tokens than bytes and merges means that merging cannot reach some of them.
-    # Without ignore_merges, the library never uses these.
-    if len(ids) > 256 + len(set(made)) and not model.get("ignore_merges"):
-        raise InputError("not all tokens are made by merges")
+    # Some files list whole words that no merges make. The library uses them only with
+    # ignore_merges, but we always do.
+    if not model.get("ignore_merges"):
+        for name in sorted(ids.keys() - set(made)):
+            if len(name) > 1:
+                raise InputError(f"no merges make the token {name!r}")
     return {name.translate(BYTES).encode("latin-1"): i for name, i in ids.items()}
 
 
@@ -1061,7 +1067,7 @@ def load(path, pattern=None):
                 raise InputError(f"{i} is no id")
         if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
             raise InputError("two tokens have the same id")
-        if ranks_of([]).keys() - tokenizer.ranks.keys():
+        if len([token for token in tokenizer.ranks if len(token) == 1]) < 256:
             raise InputError("a byte has no id")
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
