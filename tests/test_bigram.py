@@ -128,8 +128,9 @@ def test_backward_refuses_a_second_call():
 
 
 def test_backward_refuses_an_operation_that_returns_no_gradient_for_its_parent():
+    # one parent, no gradient: zip(..., strict=True) in backward() raises the error
     with pytest.raises(ValueError):
-        Tensor(2.0, [Tensor(1.0)], lambda grad: []).backward()  # one parent, no gradient
+        Tensor(2.0, [Tensor(1.0)], lambda grad: []).backward()
 
 
 # a table with one number, one with one row, and one with several rows and pairs that never occur
@@ -178,7 +179,7 @@ def test_the_gradient_of_softmax_is_the_one_worked_out_by_hand():
 
 
 @exercise("2.5")
-@pytest.mark.parametrize("n, m", [(1, 4), (3, 2)])  # n rows of m weights
+@pytest.mark.parametrize("n, m", [(1, 4), (3, 2)])  # n rows of m weights: one row, and several
 def test_the_gradient_of_softmax_is_the_one_that_nudging_gives(n, m):
     rng = random.Random(3)
     weights = random_tensor(Tensor, rng, (n, m))

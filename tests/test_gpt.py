@@ -130,11 +130,12 @@ def test_gradients_of_attend_agree_with_nudging():
 
 @exercise("5.5")
 def test_gradient_of_attention_agrees_with_nudging():
-    # There are two heads. [0, 1, 0] are positions within documents: rows 0 and 1 are the first
-    # document, and row 2 is the second. {} is the empty memory of training.
+    # There are two heads. [0, 1, 2, 0] are positions within documents: rows 0 to 2 are the first
+    # document, and row 3 is the second. {} is the empty memory of training.
     def two_documents(qkv):
-        return gpt.attention(qkv, 2, [0, 1, 0], {})
-    check_gradients(two_documents, (3, 12))  # query, key and value, for 2 heads, of 2 numbers
+        return gpt.attention(qkv, 2, [0, 1, 2, 0], {})
+    # 4 rows; 12 numbers are a query, a key and a value for each of 2 heads, with 2 numbers each
+    check_gradients(two_documents, (4, 12))
 
 
 def test_gradients_of_all_parameters_agree_with_nudging():
@@ -608,7 +609,8 @@ def write_as_transformers_does(folder, model):
     (folder / "model.safetensors").write_bytes(length + text + data)
 
 
-def test_a_folder_as_transformers_writes_it_is_loaded_and_saved_without_prefix_and_mask(tmp_path):
+def test_a_folder_as_transformers_writes_it_is_loaded_and_then_saved_without_prefix_and_mask(
+        tmp_path):
     model = random_model()
     write_as_transformers_does(tmp_path, model)
     loaded = gpt.load(tmp_path)

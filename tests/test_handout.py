@@ -214,9 +214,9 @@ def score(folder, **variables):
     )
     states = dict(re.findall(r"^(\d\.\d+) .*? (done|not yet.*)$", process.stdout, re.M))
     assert (process.returncode == 0) == (set(states.values()) == {"done"})
-    # Each line is about a mistake (test_...: what is wrong) or about an exercise (5.1 ...), or shows
-    # the progress (...F [100%]), or is empty, or is the last one (... in 1.23s). So no mistake has
-    # report of several lines.
+    # Each line is about a mistake (test_...: what is wrong) or about an exercise (5.1 ...), or
+    # shows the progress (...F [100%]), or is empty, or is the last one (... in 1.23s). So no
+    # mistake has a report of several lines.
     expected = r"test_.*|\d\.\d+ .*|.*%\]||.* in [\d.]+s.*"
     for line in process.stdout.splitlines():
         assert re.fullmatch(expected, line), process.stdout

@@ -395,7 +395,7 @@ def test_two_steps_of_training_with_l2_and_a_falling_learning_rate_by_hand():
     model = MLP(1, [1])
     weight, bias = model.parameters()
     weight.data = 0.4
-    weight.grad = 99.0  # is left from something else, and must not count
+    weight.grad = 99.0  # as if it were left over: train() must set it to 0 first
     points = [((1.0,), 1), ((2.0,), -1)]
     losses = micrograd.train(model, points, steps=2, lr=0.1, l2=0.3)
     # With the weight w and the bias b, the margins are w + b and -2w - b, both less than 1.

@@ -110,8 +110,8 @@ def test_join_raises_value_error_for_lists_of_different_lengths():
 @exercise("4.2")
 def test_each_level_of_the_tree_joins_rows_0_and_1_then_2_and_3_and_so_on():
     model = network(wavenet.Tree)
-    # Three contexts of 8 ids have 24 rows, one for each id. Each level makes one row of two. So
-    # level 1 gets 12 rows, and level 2 gets 6.
+    # Three contexts of 8 ids have 24 rows, one for each id. Each level makes one row out of two
+    # rows. So level 1 gets 12 rows, and level 2 gets 6.
     for level, n_rows in enumerate([24, 12, 6]):
         left, right = model.rows_to_join(level, [8, 8, 8])
         assert list(left) == list(range(0, n_rows, 2))
@@ -341,8 +341,9 @@ def test_the_first_loss_is_about_log_27(kind):
     documents = [[26, *range(20), 26]]  # 26 is the boundary; between two of them, any ids will do
     loss = wavenet.loss_of(kind(config, seed=1), documents, training=True)
     # The loss is log(27) if each of the 27 tokens has the probability 1 / 27. At first this is
-    # nearly so: the logits are close to 0. For seeds 1 to 10, the difference was below 0.02.
-    assert loss.data == pytest.approx(math.log(27), abs=0.1)
+    # nearly so: the logits are close to 0. For seeds 1 to 10, the difference was below 0.02. With a
+    # gain of 1 in place of 0.1, it would be 0.35 for Convolutions, and 0.036 for WaveNet.
+    assert loss.data == pytest.approx(math.log(27), abs=0.03)
 
 
 # The sizes of the network in Andrej Karpathy's lecture "Building makemore Part 5: Building a
@@ -391,9 +392,9 @@ class Counting:
 
 
 def test_samples_end_at_the_boundary_or_after_max_new_tokens():
-    # Begin with 3, the boundary. After it come 0, 1, 2 and the next boundary.
+    # It begins with 3, the boundary. After it come 0, 1, 2 and the next boundary.
     assert wavenet.sample(Counting(), random.Random(1)) == [0, 1, 2]
-    assert wavenet.sample(Counting(), random.Random(1), max_new_tokens=2) == [0, 1]  # no 2
+    assert wavenet.sample(Counting(), random.Random(1), max_new_tokens=2) == [0, 1]
 
 
 # --- the script ---
