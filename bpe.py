@@ -137,14 +137,17 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# The rest of the file calls learn(). For now that is the slow function. Section 7
-# defines a faster one of this name, which gives the same pairs.
+# The rest of the file calls learn(). Section 7 defines a faster function of this name,
+# which gives the same pairs. Up to there, the slow one has this name.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
-# next ones, in the order in which they were learned. (No two pairs make the same
-# token.) So an id also says how early its token was learned, and therefore it is also
-# called the rank of the token.
+# next ones, in the order in which they were learned. So an id also says how early its
+# token was learned, and therefore it is also called the rank of the token.
+#
+# Could abc be learned twice, from ab and c, and from a and bc? No. The same merges are
+# made everywhere in the same order, so the bytes of a token are joined in the same way
+# wherever they become this token.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -171,9 +174,9 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged. (We do not ask whether it was learned from these two. With a vocabulary that
-# we learned, this comes to the same.) A lower rank means an earlier merge, so we do the
-# one with the lowest rank first. Then we look again, until no neighbours make a token.
+# merged, because a token is always made from the same two. A lower rank means an
+# earlier merge, so we do the one with the lowest rank first. Then we look again, until
+# no neighbours make a token.
 # These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
@@ -182,8 +185,8 @@ def ranks_of(pairs):
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
 # Is this really the order of the list? Yes, because the ranks only go up. After merging
-# lo, the only new neighbours are s with lo, and lo with w. A token that contains lo was
-# learned after lo, so its rank is higher.
+# lo, the only new neighbours are s with lo, and lo with w. If low is a token, it was
+# learned from lo and w, so its rank is higher than that of lo.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -324,8 +327,8 @@ def pieces_of(text, pattern):
     >>> print("·".join(pieces_of(text, GPT4_PATTERN)))
     In· ·202·4·,· they·'re· paying· ·50·  · dollars
     """
-    # Read split_by() as a re.findall() that knows \p{L}. It is in section 8, and you
-    # need not know how it works.
+    # The package regex could do this, but no lesson needs a package. So section 8 has
+    # split_by(): read it as a re.findall() that knows \p{L}.
     return split_by(pattern, text)
 
 
@@ -412,10 +415,8 @@ class Tokenizer:
             raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
-        special_ids = {}
-        for i, string in enumerate(special_tokens, start=len(ranks)):
-            special_ids[string] = i
-        return cls(ranks, pattern, special_ids)
+        special_ids = zip(special_tokens, range(len(ranks), vocab_size))
+        return cls(ranks, pattern, dict(special_ids))
 
     def encode_ordinary(self, text):
         """Return the ids of a text, with special tokens as ordinary text."""
@@ -480,11 +481,11 @@ class Tokenizer:
 
 
 # %% 6. What tokens do to a model
-# Much that seems odd about language models comes from their tokens. We learn 2,048
-# tokens from the other lessons and from names.txt, and look at what they make of a few
-# texts. (The output changes a little when the lessons change.) The first tokens that it
-# learns are two spaces, four spaces, " t", three spaces, "in", "an", "he" and "ar". The
-# ids from 256 on go to what is frequent, and whole words such as "output" come late.
+# Much that seems odd about language models comes from their tokens. We learn a
+# vocabulary of 2,048 tokens from the other lessons and from names.txt, and look at what
+# it makes of a few texts. (The output changes a little when the lessons change.) The
+# first tokens that are learned are two spaces, four spaces, " t", three spaces, "in",
+# "an", "he" and "ar". Whole words such as "output" come late.
 #
 # A model spends its time, and a user spends money, on tokens. This vocabulary was
 # learned from English and Python, so English is cheap. It has seen no Hindi, so it
@@ -686,7 +687,7 @@ def learn(pieces, n_merges):
     words = [single_bytes(piece.encode()) for piece in piece_counts]
     times = list(piece_counts.values())
     counts = Counter()
-    where = defaultdict(set)  # {pair: the numbers of the words that have or had it}
+    where = defaultdict(set)  # {pair: the numbers of the words in which it once was}
     for w, tokens in enumerate(words):
         for pair in pairwise(tokens):
             counts[pair] += times[w]
@@ -721,9 +722,9 @@ def learn(pieces, n_merges):
 #     (256, 4)     two neighbours make token 256, er, from 4 on
 #     (257, 1)     two neighbours make token 257, lo, from 1 on
 #
-# Python compares numbers much faster than tuples. So in place of a tuple, we put the
-# number rank * n + start into the heap, where n is the length of the piece. It sorts in
-# the same way, and divmod() gives rank and start back.
+# In place of (rank, start), the heap has the number rank * n + start, because numbers
+# are faster to compare than tuples. Here n is the length of the piece. divmod() gives
+# rank and start back.
 #
 # The piece itself never changes. We only note where its tokens begin and end. Positions
 # are between the bytes: 0 is before s, and 6 is after r. end_of has the end of the
@@ -738,13 +739,14 @@ def learn(pieces, n_merges):
 #     s   l   o   w   e   r       end_of      [1, 3, 2, 4, 6, 5, 6]
 #    0   1       3   4       6    start_of    [0, 0, 1, 1, 3, 4, 4]
 #
-# No token begins at 2 and 5 any more, and none at 6. There end_of has the position
-# itself, as if an empty token began there. (start_of[2] and start_of[5] are out of
-# date, but nobody asks for them.)
+# When the token that began at 2 has become part of another one, we set end_of[2] = 2,
+# as if an empty token were left there. There is also an empty token at the end of the
+# piece. (start_of[2] and start_of[5] are out of date, but nobody asks for them.)
 #
 # An item of the heap can be out of date, too, because one of the two neighbours was
 # merged with another token. So we join the two tokens that begin at its start now. If
-# the result does not have the rank of the item, we skip the item.
+# the result does not have the rank of the item, we skip the item. This is also so if
+# one of the two tokens is empty.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -850,16 +852,15 @@ def for_python(pattern):
 
 
 # Some signs mean one thing to Python, and another to the libraries for which a pattern
-# was written. We refuse them, because they would silently change the ids:
-#
-#     $ ^ \A \Z \b \B         the edges of texts, lines and words
-#     \w \W                   others do not count the same letters
-#     ++ *+ ?+ }+             others read a{2}+ differently, and PyPy also a++
-#     && -- ~~ []             inside of brackets, these can have a meaning of their own
-#     \x \u \U \N \0 to \3    a character by its number: it may have a stand-in
+# was written. They would silently change the ids, so we refuse them.
 
-REFUSED = r"""$ ^ \A \Z \b \B \w \W ++ *+ ?+ }+ && -- ~~ []
-    \x \u \U \N \0 \1 \2 \3""".split()
+REFUSED = (
+    r"$ ^ \A \Z \b \B "         # the edges of texts, lines and words
+    r"\w \W "                   # others do not count the same letters
+    r"++ *+ ?+ }+ "             # others read a{2}+ differently, and PyPy reads a++ so
+    r"&& -- ~~ [] "             # in brackets, these can have a meaning of their own
+    r"\x \u \U \N \0 \1 \2 \3"  # a character by its number: it may have a stand-in
+).split()
 
 
 @lru_cache
