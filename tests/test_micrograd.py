@@ -170,7 +170,7 @@ def test_backward_sends_a_grad_only_when_it_is_complete():
     # as in the first table of section 5; if b sends before c, a gets 14, as in the second table
     assert (a.grad, b.grad, c.grad, d.grad) == (26, 13, 6, 1)
     a, b, c, _ = example_of_section_5()
-    (c * b).backward()  # d again, but now c is the first factor, which must make no difference
+    (c * b).backward()  # d again, now with c first: b * c alone could be right by luck
     assert a.grad == 26
 
 
@@ -420,7 +420,7 @@ def test_the_map_shows_where_the_score_is_positive_and_the_points_that_are_insid
     micrograd.draw_map(score_is_the_smaller_coordinate, points, width=4, height=2)
     # A cell is 1 wide and 1.25 high. The middles are at x = -1, 0, 1 and 2, and at y = 0.875 (the
     # first row) and -0.375. A cell is ░ if both x and y are above 0 in its middle. This is so only
-    # in the last two cells of the first row.
+    # in the last two cells of the first row. (In the second cell x is 0, which is not above 0.)
     assert capsys.readouterr().out == "● ░░\n   o\n"
 
 
@@ -449,6 +449,7 @@ def test_a_short_run_prints_the_results_of_sections_3_and_4_and_trains_on_the_mo
 
 def test_a_learning_rate_that_is_too_large_is_an_input_error():
     # The first step makes the parameters so large that no score is finite any more. The second one
-    # has to compute with them, and must not raise an error of its own.
+    # has to compute with them, and must not raise another error, such as the OverflowError that **
+    # raises if the result is too large.
     with pytest.raises(micrograd.InputError, match="--lr is too large"):
         micrograd.main(["--steps", "2", "--lr", "1e300"])

@@ -225,7 +225,8 @@ def test_cross_entropy_gives_losses_worked_out_by_hand():
     mean = (math.log(4) + math.log(4 / 3)) / 2  # of -log(1 / 4) and -log(3 / 4)
     assert mlp.cross_entropy(logits, [0, 1]).data == pytest.approx(mean)
     too_large_for_exp = Tensor([[2000.0, 0.0]])
-    # log(e^2000 + e^0) is 2000, up to rounding, and the logit of the target is 0
+    # log(e^2000 + e^0) is 2000 + log(1 + e^-2000), where e^-2000 is rounded to 0. The logit of the
+    # target is 0.
     assert mlp.cross_entropy(too_large_for_exp, [1]).data == 2000.0
 
 
@@ -303,7 +304,8 @@ def test_running_statistics_after_3_and_100_and_130_batches_agree_with_pytorch()
 @exercise("3.8")
 def test_a_batch_of_one_row_counts_with_a_variance_of_0():
     statistics = mlp.RunningStatistics(2)
-    statistics.update([[3.0, 5.0]])  # the first batch has a share of 1
+    # the first batch has a share of 1, so nothing is left of the variance 1 of the beginning
+    statistics.update([[3.0, 5.0]])
     assert statistics.mean == [3.0, 5.0]
     assert statistics.variance == [0.0, 0.0]
 
