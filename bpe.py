@@ -38,9 +38,10 @@ from unicodedata import category, normalize
 # A model has one row of weights, the embedding, for each token. So the list of tokens
 # must be fixed before the model is trained. Which tokens should there be?
 #
-# One for each character? Unicode has more than 150,000 characters. Most of them are so
-# rare that a model would hardly ever meet them in training, and new ones are added each
-# year. Bytes are a better start, because computers store every text as bytes, and there
+# One for each word? Then a new name or a typing error would have no token. One for each
+# character? Unicode has more than 150,000 characters. Most of them are so rare that a
+# model would hardly ever meet them in training, and new ones are added each year. Bytes
+# are a better start, because computers store every text as bytes, and there
 # are only 256 different ones. UTF-8, the usual encoding, writes a character as one to
 # four bytes. Here are four characters with their bytes as hexadecimal numbers:
 #
@@ -138,16 +139,16 @@ def learn_slowly(pieces, n_merges):
 
 
 # The rest of the file calls learn(). Section 7 defines a faster function of this name,
-# which gives the same pairs. Up to there, the slow one has this name.
+# which gives the same pairs. Until then, learn() is the slow one.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
 # next ones, in the order in which they were learned. So an id also says how early its
 # token was learned, and therefore it is also called the rank of the token.
 #
-# Could abc be learned twice, from ab and c, and from a and bc? No. The same merges are
-# made everywhere in the same order, so the bytes of a token are joined in the same way
-# wherever they become this token.
+# Could abc be learned twice, from ab and c, and from a and bc? No. Suppose that ab was
+# learned before bc. Then a and b are joined first wherever abc occurs, so a and bc
+# never stand side by side.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -293,15 +294,14 @@ GPT2_PATTERN = "|".join([
 ])
 
 # GPT-4's pattern ignores case in the first alternative, with (?i:...), so that IT'S is
-# cut like it's. A word can take other signs along than a space, as in .append and
-# (self. Numbers are cut into groups of up to three digits, with {1,3}, because
-# otherwise many tokens would be spent on single numbers, such as years. They take no
-# space along.
+# cut like it's. A word can take other signs along than a space, as in .append or [self.
+# A number takes nothing along. It is cut into groups of up to three digits, with {1,3},
+# because otherwise many tokens would be spent on single numbers, such as years.
 #
 # The ends of lines, \r and \n, are not mixed with the spaces that indent the next line.
-# Only at the end of a text, all spaces and ends of lines are one piece: (?![\s\S]) says
-# that no character at all follows. This matters little, but without it some ids would
-# not be GPT-4's.
+# Only at the end of a text, where (?![\s\S]) says that no character follows, they make
+# one piece. This matters little: it decides whether a newline and two spaces at the end
+# are one piece or two.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -415,6 +415,7 @@ class Tokenizer:
             raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
+        # Special tokens get the next ids. (zip() stops when there are no more tokens.)
         special_ids = zip(special_tokens, range(len(ranks), vocab_size))
         return cls(ranks, pattern, dict(special_ids))
 
@@ -434,6 +435,7 @@ class Tokenizer:
     def encode(self, text, allowed_special=()):
         """Return the list of ids of a text, in which special tokens get their own ids.
 
+        What stands between special tokens is encoded as ordinary text.
         allowed_special is a list of special tokens, or "all". Raises InputError if the
         text contains a special token that is not allowed.
         """
@@ -585,9 +587,10 @@ def show_effects(tokenizer):
 #
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
-#     No. The dev losses are 3.925 nats per token and 2.170 nats per letter. A token is
-#     longer than a letter, so compare the loss of all dev names together. They are
-#     3,459 tokens or 5,897 letters, where the end of each name counts as one, too:
+#     No, not with as many layers and steps. The dev losses are 3.925 nats per token and
+#     2.170 nats per letter. A token is longer than a letter, so compare the loss of all
+#     dev names together. They are 3,459 tokens or 5,897 letters, where the end of each
+#     name counts as one, too:
 #         tokens     3459 * 3.925 = 13577 nats
 #         letters    5897 * 2.170 = 12796 nats
 #     One reason is that the names are few: there are only 27,869 tokens in the train
@@ -673,7 +676,7 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                # The pair (right, after) is gone. (In a a a, it is (a, a), too.)
+                # The pair (right, after) is gone. In a a a, this is the second (a, a).
                 counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
@@ -687,7 +690,9 @@ def learn(pieces, n_merges):
     words = [single_bytes(piece.encode()) for piece in piece_counts]
     times = list(piece_counts.values())
     counts = Counter()
-    where = defaultdict(set)  # {pair: the numbers of the words in which it once was}
+    # {pair: the numbers of the words with it}. A word stays there if a merge takes the
+    # pair away, which does no harm: nothing is found in it then.
+    where = defaultdict(set)
     for w, tokens in enumerate(words):
         for pair in pairwise(tokens):
             counts[pair] += times[w]
@@ -717,14 +722,9 @@ def learn(pieces, n_merges):
 # no harm. But a text can have a line of 100,000 letters, and the time grows with the
 # square of the length. A heap helps here, too. It holds (rank, start) for every two
 # neighbours that make a token: the rank of the token, and where it begins. For
-# "slower", these are
-#
-#     (256, 4)     two neighbours make token 256, er, from 4 on
-#     (257, 1)     two neighbours make token 257, lo, from 1 on
-#
-# In place of (rank, start), the heap has the number rank * n + start, because numbers
-# are faster to compare than tuples. Here n is the length of the piece. divmod() gives
-# rank and start back.
+# "slower", these are (256, 4) for er, and (257, 1) for lo. Numbers are faster to
+# compare than tuples, so in the heap we write rank * n + start, where n is the length
+# of the piece. divmod() gives rank and start back.
 #
 # The piece itself never changes. We only note where its tokens begin and end. Positions
 # are between the bytes: 0 is before s, and 6 is after r. end_of has the end of the
@@ -744,9 +744,9 @@ def learn(pieces, n_merges):
 # piece. (start_of[2] and start_of[5] are out of date, but nobody asks for them.)
 #
 # An item of the heap can be out of date, too, because one of the two neighbours was
-# merged with another token. So we join the two tokens that begin at its start now. If
-# the result does not have the rank of the item, we skip the item. This is also so if
-# one of the two tokens is empty.
+# merged with another token. So we join the token that begins at start now with the one
+# after it. If the result does not have the rank of the item, we skip the item. This is
+# also so if one of the two is an empty token.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -857,7 +857,7 @@ def for_python(pattern):
 REFUSED = (
     r"$ ^ \A \Z \b \B "         # the edges of texts, lines and words
     r"\w \W "                   # others do not count the same letters
-    r"++ *+ ?+ }+ "             # others read a{2}+ differently, and PyPy reads a++ so
+    r"++ *+ ?+ }+ "             # some libraries, and PyPy, read these in another way
     r"&& -- ~~ [] "             # in brackets, these can have a meaning of their own
     r"\x \u \U \N \0 \1 \2 \3"  # a character by its number: it may have a stand-in
 ).split()
@@ -951,9 +951,9 @@ BYTES = {spare: byte for byte, spare in SPARE.items()}  # the way back
 
 def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
-    # We merge two neighbours if the joined text is a token. Hugging Face's library
-    # merges them if the file lists this pair. So we list every pair whose joined text
-    # is a token, in order of the id.
+    # Hugging Face's library merges only pairs that the file lists. If we learned the
+    # vocabulary, one pair per token would do. But a .tiktoken file does not say which
+    # pair, so we list all pairs that make a token, in order of the id.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
