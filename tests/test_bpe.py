@@ -583,8 +583,8 @@ def test_the_command_train_saves_what_Tokenizer_train_learns_from_all_files(tmp_
     out = str(tmp_path / "tok.json")
     # 261 are the 256 bytes and 5 merges. The first three make at, he and the, because their pairs
     # occur twice, once in each file. All other pairs occur once, so the smallest comes first: \n
-    # with \r, and then \r with \n\r. (The pattern cuts \r\n\r\n into \r\n\r and \n.) If \r got lost,
-    # there would be no such tokens.
+    # with \r, and then \r with \n\r. (The pattern cuts \r\n\r\n into \r\n\r and \n.) If \r got
+    # lost, there would be no such tokens.
     bpe.main(["train", first, second, "-o", out, "--vocab-size", "261", "--pattern", "gpt2"])
     assert capsys.readouterr() == (f"{out}: 261 tokens\n", "")
     expected = Tokenizer.train("the cat\r\n\r\nthe hat", 261, GPT2_PATTERN)
