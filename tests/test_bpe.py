@@ -398,6 +398,7 @@ def test_train_gives_ids_to_the_bytes_then_to_learned_tokens_and_then_to_special
     assert tokenizer.pattern == GPT2_PATTERN
     # after the same two tokens no pair is left, so there are fewer than 500
     assert len(Tokenizer.train("ab ab", 500).ranks) == 258
+    assert Tokenizer.train("ab", 256).ranks == BYTES  # enough for the bytes, with nothing learned
     with pytest.raises(InputError):
         # 256 are too few, because 256 bytes and a special token are 257
         Tokenizer.train("ab", 256, special_tokens=["<b>"])
