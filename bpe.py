@@ -41,9 +41,9 @@ from unicodedata import category, normalize
 # One for each word? Then a new name or a typing error would have no token. One for each
 # character? Unicode has more than 150,000 characters. Most of them are so rare that a
 # model would hardly ever meet them in training, and new ones are added each year. Bytes
-# are a better start, because computers store every text as bytes, and there
-# are only 256 different ones. UTF-8, the usual encoding, writes a character as one to
-# four bytes. Here are four characters with their bytes as hexadecimal numbers:
+# are a better start, because computers store every text as bytes, and there are only
+# 256 different ones. UTF-8, the usual encoding, writes a character as one to four
+# bytes. Here are four characters with their bytes as hexadecimal numbers:
 #
 #     a     61
 #     é     c3 a9
@@ -138,17 +138,17 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# The rest of the file calls learn(). Section 7 defines a faster function of this name,
-# which gives the same pairs. Until then, learn() is the slow one.
+# The rest of the file calls learn(). In section 7, a faster function with the same
+# result takes this name. So once Python has read the whole file, learn() is that one.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
 # next ones, in the order in which they were learned. So an id also says how early its
 # token was learned, and therefore it is also called the rank of the token.
 #
-# Could abc be learned twice, from ab and c, and from a and bc? No. Suppose that ab was
-# learned before bc. Then a and b are joined first wherever abc occurs, so a and bc
-# never stand side by side.
+# Could abc be learned twice, from ab and c, and from a and bc? No. As long as no merge
+# crosses the edges of abc, the merges inside depend only on its bytes. So the same
+# bytes are always joined in the same way.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -177,15 +177,14 @@ def ranks_of(pairs):
 # neighbours in the word, and look the result up. If it is a token, the two can be
 # merged, because a token is always made from the same two. A lower rank means an
 # earlier merge, so we do the one with the lowest rank first. Then we look again, until
-# no neighbours make a token.
-# These are the steps for "slower":
+# no neighbours make a token. These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# Is this really the order of the list? Yes, because the ranks only go up. After merging
+# Is this really the order of learning? Yes, because the ranks only go up. After merging
 # lo, the only new neighbours are s with lo, and lo with w. If low is a token, it was
 # learned from lo and w, so its rank is higher than that of lo.
 
@@ -415,7 +414,7 @@ class Tokenizer:
             raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
-        # Special tokens get the next ids. (zip() stops when there are no more tokens.)
+        # The special tokens get the next ids. zip() stops after the last one.
         special_ids = zip(special_tokens, range(len(ranks), vocab_size))
         return cls(ranks, pattern, dict(special_ids))
 
@@ -587,10 +586,10 @@ def show_effects(tokenizer):
 #
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
-#     No, not with as many layers and steps. The dev losses are 3.925 nats per token and
-#     2.170 nats per letter. A token is longer than a letter, so compare the loss of all
-#     dev names together. They are 3,459 tokens or 5,897 letters, where the end of each
-#     name counts as one, too:
+#     No, not with the same network and as many training steps. The dev losses are 3.925
+#     nats per token and 2.170 nats per letter. A token is longer than a letter, so
+#     compare the loss of all dev names together. They are 3,459 tokens or 5,897 letters,
+#     where the end of each name counts as one, too:
 #         tokens     3459 * 3.925 = 13577 nats
 #         letters    5897 * 2.170 = 12796 nats
 #     One reason is that the names are few: there are only 27,869 tokens in the train
@@ -610,7 +609,7 @@ def show_effects(tokenizer):
 # %% 7. Learning and encoding in less time
 # learn_slowly looks at the whole text again for each merge. So 256 merges of names.txt
 # take 3.4 seconds. With three ideas, they take 0.1. First, we keep each different piece
-# once, with the number of times that it occurs.
+# once, with the number of times that it occurs. In most texts, most words come again.
 #
 # Second, a merge changes only the pairs beside it. So we keep the counts, and correct
 # them. We also remember which pieces have a pair, so that a merge looks at these pieces
@@ -745,8 +744,8 @@ def learn(pieces, n_merges):
 #
 # An item of the heap can be out of date, too, because one of the two neighbours was
 # merged with another token. So we join the token that begins at start now with the one
-# after it. If the result does not have the rank of the item, we skip the item. This is
-# also so if one of the two is an empty token.
+# after it. If the result does not have the rank of the item, we skip the item. (A token
+# joined with an empty one is itself, and its own item was taken when it was made.)
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -856,7 +855,7 @@ def for_python(pattern):
 
 REFUSED = (
     r"$ ^ \A \Z \b \B "         # the edges of texts, lines and words
-    r"\w \W "                   # others do not count the same letters
+    r"\w \W "                   # other libraries do not count the same letters
     r"++ *+ ?+ }+ "             # some libraries, and PyPy, read these in another way
     r"&& -- ~~ [] "             # in brackets, these can have a meaning of their own
     r"\x \u \U \N \0 \1 \2 \3"  # a character by its number: it may have a stand-in
@@ -868,7 +867,8 @@ def compiled(pattern):
     """Return the pattern as a regular expression of Python's re."""
     if not pattern.isascii():
         raise InputError("a pattern can only have ASCII characters here")
-    # Two signs are all right: ^ after [, where it means "not", and + after \p{...}.
+    # In [^ the sign ^ means "not", and + may follow \p{...}. So we look for the signs in
+    # a copy of the pattern without these.
     signs = re.sub(r"\\p\{\w+\}", "p", pattern.replace("[^", "["))
     for sign in REFUSED:
         if sign in signs:
@@ -886,7 +886,8 @@ def whole_characters(text):
     r"""Return the text with halves of characters joined, or replaced by U+FFFD.
 
     UTF-16, another encoding, writes a character such as 🙂 in two halves. A half can
-    get into a string, for example from JSON, but it has no bytes in UTF-8.
+    get into a string, for example from JSON, but it has no bytes in UTF-8. So the text
+    is written in UTF-16, with the halves as they are ("surrogatepass"), and read again.
 
     >>> whole_characters("\ud83d\ude42"), whole_characters("\ud83d!")
     ('🙂', '\ufffd!')
@@ -958,7 +959,8 @@ def save(tokenizer, path):
     vocab = {}
     merges = []
     for token in sorted(ranks, key=ranks.get):
-        # Each byte becomes the character of its number, or the one in SPARE.
+        # In Latin-1, byte 65 is character 65, and so on. translate() replaces those in
+        # SPARE.
         name = token.decode("latin-1").translate(SPARE)
         vocab[name] = ranks[token]
         for k in range(1, len(token)):
