@@ -588,8 +588,8 @@ def show_effects(tokenizer):
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
 #     No, not with the same network and as many training steps. The dev losses are 3.925
 #     nats per token and 2.170 nats per letter. A token is longer than a letter, so
-#     compare the loss of all dev names together. They are 3,459 tokens or 5,897 letters,
-#     where the end of each name counts as one, too:
+#     compare the loss of all dev names together. They are 3,459 tokens or 5,897
+#     letters, where the end of each name counts as one, too:
 #         tokens     3459 * 3.925 = 13577 nats
 #         letters    5897 * 2.170 = 12796 nats
 #     One reason is that the names are few: there are only 27,869 tokens in the train
@@ -867,8 +867,7 @@ def compiled(pattern):
     """Return the pattern as a regular expression of Python's re."""
     if not pattern.isascii():
         raise InputError("a pattern can only have ASCII characters here")
-    # In [^ the sign ^ means "not", and + may follow \p{...}. So we look for the signs in
-    # a copy of the pattern without these.
+    # [^ and \p{...}+ are allowed, so we look for the signs in a copy without them.
     signs = re.sub(r"\\p\{\w+\}", "p", pattern.replace("[^", "["))
     for sign in REFUSED:
         if sign in signs:
