@@ -282,7 +282,7 @@ REFUSED += r" \xe9 \u00e9 \U000000e9 \N{BULLET} \0 \101 \251 \351 [a[b]] (a) (?P
 @pytest.mark.parametrize("pattern", f"{INVALID} {REFUSED}".split())
 def test_patterns_that_pythons_re_or_section_8_refuses_raise_InputError(pattern):
     with pytest.raises(InputError):
-        bpe.pieces_of("ab", pattern)
+        bpe.compiled(pattern)
 
 
 def test_halves_of_characters_are_joined_or_become_replacement_characters():
