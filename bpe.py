@@ -857,8 +857,10 @@ REFUSED = (
     r"$ ^ \A \Z \b \B "         # the edges of texts, lines and words
     r"\w \W "                   # other libraries do not count the same letters
     r"++ *+ ?+ }+ "             # some libraries, and PyPy, read these in another way
-    r"&& -- ~~ [] "             # in brackets, these can have a meaning of their own
-    r"\x \u \U \N \0 \1 \2 \3"  # a character by its number: it may have a stand-in
+    r"[] && || -- ~~ "          # in brackets, these can have a meaning of their own
+    r"-\p \p- \n- \r- \t- "     # ranges such as [\t-z]: some of it may have stand-ins
+    r"\x \u \U \N \0 \1 \2 \3 " # a character by its number: it may have a stand-in
+    r"(?i (?m (?s (?x (?a (?u (?#"  # settings, but for those of the known patterns
 ).split()
 
 
@@ -867,15 +869,17 @@ def compiled(pattern):
     """Return the pattern as a regular expression of Python's re."""
     if not pattern.isascii():
         raise InputError("a pattern can only have ASCII characters here")
-    # [^ and \p{...}+ are allowed, so we look for the signs in a copy without them.
-    signs = re.sub(r"\\p\{\w+\}", "p", pattern.replace("[^", "["))
+    # Three things are allowed: [^ and \p{...}+ and (?i:...) with letters, apostrophes
+    # and lists of letters in it. So we look for the signs in a copy without them.
+    allowed = r"\\p\{\w+\}|\(\?i:[\w'|[\]]+\)"
+    signs = re.sub(allowed, r"\\p", pattern).replace("[^", "[")
     for sign in REFUSED:
         if sign in signs:
             raise InputError(f"{sign} in a pattern is not supported here")
     try:
         result = re.compile(for_python(pattern))
-    except re.error as error:
-        raise InputError(f"{pattern!r} is no regular expression: {error}")
+    except Exception as error:  # not only re.error: a{99999999999} is an OverflowError
+        raise InputError(f"{pattern!r} cannot be used here: {error}")
     if result.groups:  # findall() would return the groups, and not the pieces
         raise InputError("write (?:...) in place of (...) in a pattern")
     return result
@@ -987,9 +991,13 @@ def save(tokenizer, path):
 #     invert                       lets the pattern match what is between the pieces
 #     lstrip, rstrip               let special tokens include the spaces beside them
 #     single_word                  ignores special tokens that touch a word
+#     truncation, padding          make all texts equally long
+#
+# One thing that a file can ask for is left to the user: a post_processor, which adds
+# special tokens at the beginning or at the end of a text.
 
 UNSUPPORTED = """dropout byte_fallback continuing_subword_prefix end_of_word_suffix
-    add_prefix_space invert lstrip rstrip single_word""".split()
+    add_prefix_space invert lstrip rstrip single_word truncation padding""".split()
 
 
 def ranks_in(model, special_tokens):
@@ -1035,7 +1043,7 @@ def from_json(root):
     """Return the Tokenizer that the content of a tokenizer.json describes."""
     pre_tokenizer = root["pre_tokenizer"]
     steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])  # or a single step
-    for part in [root["model"], *steps, *root["added_tokens"]]:
+    for part in [root, root["model"], *steps, *root["added_tokens"]]:
         for setting in UNSUPPORTED:
             if part.get(setting):
                 raise InputError(f"the setting {setting} is on")

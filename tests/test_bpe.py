@@ -270,13 +270,16 @@ def test_a_text_of_which_the_pattern_leaves_out_a_part_raises_InputError(text):
         bpe.pieces_of(text, r"\p{L}+")  # only letters: it leaves out +
 
 
-# Python's re takes none of these: five are no regular expressions, and \p stands in the others.
-INVALID = r"(?:a a) [a *a a\ \p \pL \p{L \p{Han} [\p{Greek}a]"
-# Python's re takes all of these, so it must be bpe.py that refuses them. It refuses the signs that
-# section 8 lists ([!--b], for example, means ! to - and b, or else ! without b), brackets within
-# brackets, groups, and characters beyond ASCII: in the text, stand-ins take their place.
-REFUSED = r"a$ ^a \A a\Z \b \B \w [\w] \W [\W] a*+ a?+ a++ a{2}+ [a&&b] [!--b] [a~~b] []a] [^]a]"
-REFUSED += r" \xe9 \u00e9 \U000000e9 \N{BULLET} \0 \101 \251 \351 [a[b]] (a) (?P<x>a) é [é]"
+# Python's re takes none of these: six are no regular expressions, and \p stands in the others.
+INVALID = r"(?:a a) [a *a a\ a{99999999999} \p \pL \p{L \p{Han} [\p{Greek}a]"
+# Python's re takes all of these, with characters in place of \p{L}. So it must be bpe.py that
+# refuses them. It refuses the signs that section 8 lists ([!--b], for example, means ! to - and b,
+# or else ! without b), brackets within brackets, groups, and characters beyond ASCII: in the text,
+# stand-ins take their place.
+REFUSED = r"""a$ ^a \A a\Z \b \B \w [\w] \W [\W] a*+ a?+ a++ a{2}+ []a] [^]a] [a&&b] [a||b] [!--b]
+    [a~~b] [+-\p{L}] [\p{L}-z] [\n-z] [\r-z] [\t-z] \xe9 \u00e9 \U000000e9 \N{BULLET} \0 \101 \251
+    \351 (?i:\p{L}) (?i:[^i]) (?i)a (?m:.) (?s:.) (?x:a) (?a:a) (?u:a) (?#)a [a[b]] (a) (?P<x>a) é
+    [é]"""
 
 
 @pytest.mark.parametrize("pattern", f"{INVALID} {REFUSED}".split())
@@ -462,7 +465,7 @@ def gpt2_like_json(pre_tokenizer, merges='["Ġ t", "h e"]'):
 
     The 188 bytes that can be printed come first: ! is 0, " is 1, and a is 64. The other 68 bytes
     follow, with names from U+0100 to U+0143: byte 0 is 188, so a blank, byte 32, is 220. Then come
-    Ġt (256), he (257) and <s> (258). The post_processor has no effect on ids, so its setting
+    Ġt (256), he (257) and <s> (258). This post_processor has no effect on ids, so its setting
     add_prefix_space is no reason to refuse the file.
     """
     printable = [i for i in range(33, 256) if chr(i).isprintable()]
@@ -529,6 +532,7 @@ def test_a_tokenizer_json_like_llama3s_qwens_or_gpt4os_is_read(pattern, tmp_path
     ("the setting lstrip is on", '"lstrip": false', '"lstrip": true'),
     ("the setting rstrip is on", '"rstrip": false', '"rstrip": true'),
     ("the setting single_word is on", '"single_word": false', '"single_word": true'),
+    ("the setting truncation is on", '{"version"', '{"truncation": {"max_length": 5}, "version"'),
     ("a byte has no id", '"a": 64,', ""),  # 64 is the id of a, and 65 that of b
     ("64.5 is no id", '"a": 64,', '"a": 64.5,'),
     ("-64 is no id", '"a": 64,', '"a": -64,'),
@@ -649,7 +653,7 @@ FILES = {"binary": b"abc\xff\n", "a.txt": "ab ab\n", "ids": "97\n98 400\n", "spe
     ("train a.txt -o none/x.json", "none/x.json"),
     ("train a.txt binary -o x.json", "binary: 'utf-8' codec can't decode byte 0xff"),
     ("train a.txt -o x.json --vocab-size 255", "255 tokens"),
-    ("train a.txt -o x.json --pattern (?:a", "'(?:a' is no regular expression: missing )"),
+    ("train a.txt -o x.json --pattern (?:a", "'(?:a' cannot be used here: missing )"),
     ("train a.txt -o x.json --pattern a$", "$ in a pattern"),
     ("encode", "name a vocabulary"),
     ("encode a.txt", "a.txt cannot be used here"),  # a text where the vocabulary should stand
