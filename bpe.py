@@ -858,9 +858,9 @@ REFUSED = (
     r"\w \W "                   # other libraries do not count the same letters
     r"++ *+ ?+ }+ "             # some libraries, and PyPy, read these in another way
     r"[] && || -- ~~ "          # in brackets, these can have a meaning of their own
-    r"-\p \p- \n- \r- \t- "     # ranges such as [\t-z]: some of it may have stand-ins
-    r"\x \u \U \N \0 \1 \2 \3 " # a character by its number: it may have a stand-in
-    r"(?i (?m (?s (?x (?a (?u (?#"  # settings, but for those of the known patterns
+    r"-\p \n- \r- \t- "         # ranges such as [\t-z]: some of it may have stand-ins
+    r"\x \u \U \N \0 \1 \2 \3 "  # a character by its number: it may have a stand-in
+    r"(?i (?m (?s (?x (?a (?u (?#"  # settings, but for (?i:...) as in GPT-4's pattern
 ).split()
 
 

@@ -662,7 +662,7 @@ def options(tmp_path):
     path.write_text("\n".join(names[::140]), "utf-8")  # each 140th of 8,453 names
     return [
         "--data", str(path), "--steps", "20", "--n-hidden", "8", "--n-embd", "4",
-        "--block-size", "2", "--batch-size", "8", "--samples", "3"]
+        "--block-size", "2", "--batch-size", "2", "--samples", "3"]
 
 
 def printed(capsys, *args):
