@@ -146,9 +146,10 @@ learn = learn_slowly
 # next ones, in the order in which they were learned. So an id also says how early its
 # token was learned, and therefore it is also called the rank of the token.
 #
-# Could abc be learned twice, from ab and c, and from a and bc? No. As long as no merge
-# crosses the edges of abc, the merges inside depend only on its bytes. So the same
-# bytes are always joined in the same way.
+# Could abc be learned twice, and get two ids: from ab and c, and from a and bc? No.
+# Take two places where abc became one token. Nothing outside of abc took part. So in
+# both places the same merges were made in the same order, and the last one joined the
+# same two tokens.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -175,9 +176,9 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged, because a token is always made from the same two. A lower rank means an
-# earlier merge, so we do the one with the lowest rank first. Then we look again, until
-# no neighbours make a token. These are the steps for "slower":
+# merged, because a token that we learned is always made from the same two. A lower rank
+# means an earlier merge, so we do the one with the lowest rank first. Then we look
+# again, until no neighbours make a token. These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -186,7 +187,8 @@ def ranks_of(pairs):
 #
 # Is this really the order of learning? Yes, because the ranks only go up. After merging
 # lo, the only new neighbours are s with lo, and lo with w. If low is a token, it was
-# learned from lo and w, so its rank is higher than that of lo.
+# learned from lo and w, so its rank is higher than that of lo. A merge never makes an
+# earlier one possible.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -298,9 +300,8 @@ GPT2_PATTERN = "|".join([
 # because otherwise many tokens would be spent on single numbers, such as years.
 #
 # The ends of lines, \r and \n, are not mixed with the spaces that indent the next line.
-# Only at the end of a text, where (?![\s\S]) says that no character follows, they make
-# one piece. This matters little: it decides whether a newline and two spaces at the end
-# are one piece or two.
+# The alternative with (?![\s\S]), which says that no character follows, matters only at
+# the very end of a text.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -526,9 +527,9 @@ class Tokenizer:
 #
 #     "the· same· token· "
 #
-# In the texts that a model learns from, nearly every space is the beginning of a word's
-# token. Here it is a token of its own. So the next token must be a word without its
-# space, and the model has hardly ever seen such a word after a space that stands alone.
+# In the texts that a model learns from, the space before a word is the beginning of the
+# word's token. Here it is a token of its own. So the next token must be a word without
+# its space, and the model has hardly ever seen one after a space that stands alone.
 #
 # A model sees only ids, and an id does not say which letters its token has. So spelling
 # and counting letters are hard for it. A rare name becomes many small tokens. And this
@@ -593,7 +594,8 @@ def show_effects(tokenizer):
 #         tokens     3459 * 3.925 = 13577 nats
 #         letters    5897 * 2.170 = 12796 nats
 #     One reason is that the names are few: there are only 27,869 tokens in the train
-#     part, from which to learn 512 embeddings. In exchange, a name needs fewer steps.
+#     part, from which to learn 512 embeddings. In exchange, writing a name takes fewer
+#     runs of the network.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -675,7 +677,8 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                # The pair (right, after) is gone. In a a a, this is the second (a, a).
+                # The pair (right, after) is gone: a a a has (a, a) twice, and aa a has
+                # none.
                 counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
@@ -744,8 +747,8 @@ def learn(pieces, n_merges):
 #
 # An item of the heap can be out of date, too, because one of the two neighbours was
 # merged with another token. So we join the token that begins at start now with the one
-# after it. If the result does not have the rank of the item, we skip the item. (A token
-# joined with an empty one is itself, and its own item was taken when it was made.)
+# after it. If the result does not have the rank of the item, we skip the item. This is
+# also so if the second token is empty, because the first one alone has another rank.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -821,22 +824,49 @@ def characters_of(name):
     return re.escape("".join(found))  # with \] for ], and so on
 
 
-# To translate a pattern, we go through its parts. A part is \p{...}, or one character,
-# with the backslash before it if there is one. For example, [^\s\p{Nd}]+ has the parts
-# [ and ^ and \s and \p{Nd} and ] and +.
+# To translate a pattern, we go through its parts. For example, [^\s\p{Nd}]+ has the
+# parts [^ and \s and \p{Nd} and ] and +.
+
+PARTS = "|".join([
+    r"\\p\{\w+\}",        # a category
+    r"\(\?(?:i?:|[!=])",  # (?: or (?i: or (?! or (?=
+    r"\[\^",              # the beginning of [^...]
+    r"\\?[\s\S]",         # any other character, or \ and a character
+])
+
+# Some parts mean one thing to Python, and another to the libraries for which a pattern
+# was written. So do some pairs of parts. They would silently change the ids, so we
+# refuse them. (Here \p is any category.)
+
+REFUSED = (
+    r"^ $ \A \Z \b \B "          # the edges of texts, lines and words
+    r"\w \W "                    # other libraries do not count the same letters
+    r"\x \u \U \N \0 \1 \2 \3 "  # a character by its number may have a stand-in
+    r"( (?i:\p (?i:[^ "          # other groups, and categories without regard to case
+    r"++ *+ ?+ }+ "              # some libraries, and PyPy, read these in another way
+    r"[] [^] && || -- ~~ "       # in brackets, these can have a meaning of their own
+    r"-\p \n- \r- \t-"           # ranges such as [\t-z] may hold stand-ins, too
+).split()
+
 
 def for_python(pattern):
     r"""Return the pattern with lists of characters in place of \p{...}.
 
-    Outside of brackets, a list needs brackets of its own.
+    Outside of brackets, a list needs brackets of its own. Raises InputError for what is
+    refused.
 
     >>> print(for_python(r"[^\s\p{Nd}]+|\p{Nd}"))
     [^\s0123456789٠]+|[0123456789٠]
     """
     translated = ""
+    before = ""
     in_brackets = False
-    for part in re.findall(r"\\p\{\w+\}|\\?[\s\S]", pattern):
-        if part == "[":
+    for part in re.findall(PARTS, pattern):
+        sign = r"\p" if part.startswith(r"\p{") else part
+        if sign in REFUSED or before + sign in REFUSED or not part.isascii():
+            raise InputError(f"{before}{sign} in a pattern is not supported here")
+        before = sign
+        if part in ("[", "[^"):
             if in_brackets:
                 raise InputError("[ within [...] is not supported here")
             in_brackets = True
@@ -850,39 +880,14 @@ def for_python(pattern):
     return translated
 
 
-# Some signs mean one thing to Python, and another to the libraries for which a pattern
-# was written. They would silently change the ids, so we refuse them.
-
-REFUSED = (
-    r"$ ^ \A \Z \b \B "         # the edges of texts, lines and words
-    r"\w \W "                   # other libraries do not count the same letters
-    r"++ *+ ?+ }+ "             # some libraries, and PyPy, read these in another way
-    r"[] && || -- ~~ "          # in brackets, these can have a meaning of their own
-    r"-\p \n- \r- \t- "         # ranges such as [\t-z]: some of it may have stand-ins
-    r"\x \u \U \N \0 \1 \2 \3 "  # a character by its number: it may have a stand-in
-    r"(?i (?m (?s (?x (?a (?u (?#"  # settings, but for (?i:...) as in GPT-4's pattern
-).split()
-
-
 @lru_cache
 def compiled(pattern):
     """Return the pattern as a regular expression of Python's re."""
-    if not pattern.isascii():
-        raise InputError("a pattern can only have ASCII characters here")
-    # Three things are allowed: [^ and \p{...}+ and (?i:...) with letters, apostrophes
-    # and lists of letters in it. So we look for the signs in a copy without them.
-    allowed = r"\\p\{\w+\}|\(\?i:[\w'|[\]]+\)"
-    signs = re.sub(allowed, r"\\p", pattern).replace("[^", "[")
-    for sign in REFUSED:
-        if sign in signs:
-            raise InputError(f"{sign} in a pattern is not supported here")
+    regex = for_python(pattern)
     try:
-        result = re.compile(for_python(pattern))
+        return re.compile(regex)
     except Exception as error:  # not only re.error: a{99999999999} is an OverflowError
         raise InputError(f"{pattern!r} cannot be used here: {error}")
-    if result.groups:  # findall() would return the groups, and not the pieces
-        raise InputError("write (?:...) in place of (...) in a pattern")
-    return result
 
 
 def whole_characters(text):
@@ -963,7 +968,7 @@ def save(tokenizer, path):
     merges = []
     for token in sorted(ranks, key=ranks.get):
         # In Latin-1, byte 65 is character 65, and so on. translate() replaces those in
-        # SPARE.
+        # SPARE. So b" lo" becomes "Ġlo".
         name = token.decode("latin-1").translate(SPARE)
         vocab[name] = ranks[token]
         for k in range(1, len(token)):
