@@ -176,9 +176,10 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged, because a token that we learned is always made from the same two. A lower rank
-# means an earlier merge, so we do the one with the lowest rank first. Then we look
-# again, until no neighbours make a token. These are the steps for "slower":
+# merged. (We have just seen that a learned token is always made from the same two. The
+# argument holds in a new word, too.) A lower rank means an earlier merge, so we do the
+# one with the lowest rank first. Then we look again, until no neighbours make a token.
+# These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -301,7 +302,8 @@ GPT2_PATTERN = "|".join([
 #
 # The ends of lines, \r and \n, are not mixed with the spaces that indent the next line.
 # The alternative with (?![\s\S]), which says that no character follows, matters only at
-# the very end of a text.
+# the very end of a text. There a newline and two spaces are one piece. Without it, they
+# would be two.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -412,7 +414,7 @@ class Tokenizer:
         """
         n_merges = vocab_size - 256 - len(special_tokens)
         if n_merges < 0:
-            raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
+            raise InputError(f"{vocab_size} tokens are too few: the bytes are 256")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
         # The special tokens get the next ids. zip() stops after the last one.
@@ -692,8 +694,8 @@ def learn(pieces, n_merges):
     words = [single_bytes(piece.encode()) for piece in piece_counts]
     times = list(piece_counts.values())
     counts = Counter()
-    # {pair: the numbers of the words with it}. A word stays there if a merge takes the
-    # pair away, which does no harm: nothing is found in it then.
+    # {pair: the numbers of the words with it}. Some may have lost the pair since. Then
+    # merge_and_count() finds nothing in them.
     where = defaultdict(set)
     for w, tokens in enumerate(words):
         for pair in pairwise(tokens):
@@ -745,10 +747,14 @@ def learn(pieces, n_merges):
 # as if an empty token were left there. There is also an empty token at the end of the
 # piece. (start_of[2] and start_of[5] are out of date, but nobody asks for them.)
 #
-# An item of the heap can be out of date, too, because one of the two neighbours was
-# merged with another token. So we join the token that begins at start now with the one
-# after it. If the result does not have the rank of the item, we skip the item. This is
-# also so if the second token is empty, because the first one alone has another rank.
+# An item of the heap can be out of date, too:
+#
+#     one of its two tokens was merged with another    they make another token now
+#     no token begins at its start any more            both tokens there are empty
+#     the token at its start is the last one now       the token after it is empty
+#
+# So we join the token that begins at start now with the one after it. If the result
+# does not have the rank of the item, we skip the item.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -824,49 +830,22 @@ def characters_of(name):
     return re.escape("".join(found))  # with \] for ], and so on
 
 
-# To translate a pattern, we go through its parts. For example, [^\s\p{Nd}]+ has the
-# parts [^ and \s and \p{Nd} and ] and +.
-
-PARTS = "|".join([
-    r"\\p\{\w+\}",        # a category
-    r"\(\?(?:i?:|[!=])",  # (?: or (?i: or (?! or (?=
-    r"\[\^",              # the beginning of [^...]
-    r"\\?[\s\S]",         # any other character, or \ and a character
-])
-
-# Some parts mean one thing to Python, and another to the libraries for which a pattern
-# was written. So do some pairs of parts. They would silently change the ids, so we
-# refuse them. (Here \p is any category.)
-
-REFUSED = (
-    r"^ $ \A \Z \b \B "          # the edges of texts, lines and words
-    r"\w \W "                    # other libraries do not count the same letters
-    r"\x \u \U \N \0 \1 \2 \3 "  # a character by its number may have a stand-in
-    r"( (?i:\p (?i:[^ "          # other groups, and categories without regard to case
-    r"++ *+ ?+ }+ "              # some libraries, and PyPy, read these in another way
-    r"[] [^] && || -- ~~ "       # in brackets, these can have a meaning of their own
-    r"-\p \n- \r- \t-"           # ranges such as [\t-z] may hold stand-ins, too
-).split()
-
+# To translate a pattern, we go through its parts. A part is \p{...}, or one character,
+# with the backslash before it if there is one. For example, [^\s\p{Nd}]+ has the parts
+# [ and ^ and \s and \p{Nd} and ] and +.
 
 def for_python(pattern):
     r"""Return the pattern with lists of characters in place of \p{...}.
 
-    Outside of brackets, a list needs brackets of its own. Raises InputError for what is
-    refused.
+    Outside of brackets, a list needs brackets of its own.
 
     >>> print(for_python(r"[^\s\p{Nd}]+|\p{Nd}"))
     [^\s0123456789٠]+|[0123456789٠]
     """
     translated = ""
-    before = ""
     in_brackets = False
-    for part in re.findall(PARTS, pattern):
-        sign = r"\p" if part.startswith(r"\p{") else part
-        if sign in REFUSED or before + sign in REFUSED or not part.isascii():
-            raise InputError(f"{before}{sign} in a pattern is not supported here")
-        before = sign
-        if part in ("[", "[^"):
+    for part in re.findall(r"\\p\{\w+\}|\\?[\s\S]", pattern):
+        if part == "[":
             if in_brackets:
                 raise InputError("[ within [...] is not supported here")
             in_brackets = True
@@ -880,14 +859,40 @@ def for_python(pattern):
     return translated
 
 
+# A pattern was written for another library. Some signs mean something else to Python,
+# so a pattern with one of them is refused. Otherwise the ids could be wrong, and nobody
+# would notice.
+
+REFUSED = (
+    r"$ ^ \A \Z \b \B "          # the edges of texts, lines and words
+    r"\w \W "                    # not all libraries count the same letters
+    r"++ *+ ?+ }+ "              # some libraries, and PyPy, read these in another way
+    r"[] && || -- ~~ "           # in brackets, these can have a meaning of their own
+    r"-\p \n- \r- \t- "          # a range such as [\t-z] may contain stand-ins
+    r"\x \u \U \N \0 \1 \2 \3 "  # a character by its number may have a stand-in
+    r"(?i:\p (?i) (?m (?s (?x (?a (?u (?#"  # settings, and comments
+).split()
+
+
 @lru_cache
 def compiled(pattern):
     """Return the pattern as a regular expression of Python's re."""
+    if not pattern.isascii():
+        raise InputError("a pattern can only have ASCII characters here")
+    # [^ and \p{...}+ are allowed. In signs, they look unlike ^ and }+.
+    signs = pattern.replace("[^", "[")
+    signs = re.sub(r"\\p\{\w+\}", r"\\p", signs)
+    for sign in REFUSED:
+        if sign in signs:
+            raise InputError(f"{sign} in a pattern is not supported here")
     regex = for_python(pattern)
     try:
-        return re.compile(regex)
+        result = re.compile(regex)
     except Exception as error:  # not only re.error: a{99999999999} is an OverflowError
         raise InputError(f"{pattern!r} cannot be used here: {error}")
+    if result.groups:  # findall() would return the groups, and not the pieces
+        raise InputError("write (?:...) in place of (...) in a pattern")
+    return result
 
 
 def whole_characters(text):
@@ -923,7 +928,7 @@ def split_by(pattern, text):
 # the token in base64, and its id. A tokenizer.json of Hugging Face has everything that
 # a tokenizer needs. Its main part is the model. In the example of section 5, it is
 #
-#     "vocab": {..., "A": 65, ..., "we": 256, "lo": 257, "lowe": 258, "lower": 259},
+#     "vocab": {..., "A": 65, ..., "we": 256, "lo": 257, ..., "<|end|>": 260},
 #     "merges": [["w", "e"], ["l", "o"], ["lo", "we"], ["lowe", "r"]]
 #
 # JSON is text, so each byte of a token is written as a character. Byte 65 becomes
@@ -960,9 +965,9 @@ BYTES = {spare: byte for byte, spare in SPARE.items()}  # the way back
 
 def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
-    # Hugging Face's library merges only pairs that the file lists. If we learned the
-    # vocabulary, one pair per token would do. But a .tiktoken file does not say which
-    # pair, so we list all pairs that make a token, in order of the id.
+    # Hugging Face's library merges only pairs that the file lists. A vocabulary from a
+    # .tiktoken file has tokens, but no pairs. So we list all pairs that make a token,
+    # in the order of the ids.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
