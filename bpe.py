@@ -147,9 +147,9 @@ learn = learn_slowly
 # token was learned, and therefore it is also called the rank of the token.
 #
 # Could abc be learned twice, and get two ids: from ab and c, and from a and bc? No.
-# Take two places where abc became one token. Nothing outside of abc took part. So in
-# both places the same merges were made in the same order, and the last one joined the
-# same two tokens.
+# Look at two places where the bytes a, b and c became one token. No merge crossed their
+# borders, or abc would not be a token there. So what stood beside them had no
+# influence: the same bytes went through the same merges in the same order.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -176,10 +176,10 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged. (We have just seen that a learned token is always made from the same two. The
-# argument holds in a new word, too.) A lower rank means an earlier merge, so we do the
-# one with the lowest rank first. Then we look again, until no neighbours make a token.
-# These are the steps for "slower":
+# merged. (A learned token is always made from the same two. In a new word, too, its
+# bytes go through the same merges in the same order.) A lower rank means an earlier
+# merge, so we do the one with the lowest rank first. Then we look again, until no
+# neighbours make a token. These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -300,10 +300,11 @@ GPT2_PATTERN = "|".join([
 # A number takes nothing along. It is cut into groups of up to three digits, with {1,3},
 # because otherwise many tokens would be spent on single numbers, such as years.
 #
-# The ends of lines, \r and \n, are not mixed with the spaces that indent the next line.
-# The alternative with (?![\s\S]), which says that no character follows, matters only at
-# the very end of a text. There a newline and two spaces are one piece. Without it, they
-# would be two.
+# The ends of lines, \r and \n, are not mixed with the spaces that indent the next line:
+# an x, a newline, four spaces and a y are cut into x, the newline, three spaces, and y
+# with the space before it. The alternative with (?![\s\S]), which says that no
+# character follows, matters only at the very end of a text. There a newline and two
+# spaces are one piece. Without it, they would be two.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -414,10 +415,11 @@ class Tokenizer:
         """
         n_merges = vocab_size - 256 - len(special_tokens)
         if n_merges < 0:
-            raise InputError(f"{vocab_size} tokens are too few: the bytes are 256")
+            raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
-        # The special tokens get the next ids. zip() stops after the last one.
+        # The special tokens get the next ids. If learning has stopped early, there are
+        # more ids than special tokens, and zip() leaves out the rest.
         special_ids = zip(special_tokens, range(len(ranks), vocab_size))
         return cls(ranks, pattern, dict(special_ids))
 
@@ -639,10 +641,11 @@ def show_effects(tokenizer):
 # items, this takes only some 20 steps.
 #
 # When a count changes, we would have to search the whole heap for its item. Instead the
-# old item stays, and is checked when it comes to the top. In the example, two merges
-# lead to
+# old item stays, and is checked when it comes to the top. In the example, these are the
+# first two merges:
 #
-#     aa ab d aa ab a c
+#     aa a b d aa a b a c     puts (-2, (aa, a)) and (-1, (d, aa)) into the heap
+#     aa ab d aa ab a c       puts (-2, (aa, ab)), (-1, (ab, d)) and (-1, (ab, a)) in
 #
 # Then (-2, (aa, a)) comes to the top, although (aa, a) does not occur any more. We see
 # that its count is now 0, and put it back as (0, (aa, a)). It goes far down, and
@@ -679,8 +682,8 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                # The pair (right, after) is gone: a a a has (a, a) twice, and aa a has
-                # none.
+                # The pair (right, after) is gone, even if it is the merged pair: in
+                # a a a, the second (a, a) is not merged, but it disappears.
                 counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
@@ -717,7 +720,8 @@ def learn(pieces, n_merges):
             for pair in new_pairs:
                 where[pair].add(w)
             changed |= new_pairs
-        for pair in changed:  # once for each, when its count is complete
+        # A pair can be new in many words. Its count is complete only now.
+        for pair in changed:
             heappush(heap, (-counts[pair], pair))
     return pairs
 
@@ -747,14 +751,11 @@ def learn(pieces, n_merges):
 # as if an empty token were left there. There is also an empty token at the end of the
 # piece. (start_of[2] and start_of[5] are out of date, but nobody asks for them.)
 #
-# An item of the heap can be out of date, too:
-#
-#     one of its two tokens was merged with another    they make another token now
-#     no token begins at its start any more            both tokens there are empty
-#     the token at its start is the last one now       the token after it is empty
-#
-# So we join the token that begins at start now with the one after it. If the result
-# does not have the rank of the item, we skip the item.
+# An item of the heap can be out of date, too, because one of its two tokens was merged
+# with another one. So we join the token that begins at start now with the one after it,
+# and skip the item if the result does not have its rank. (If no token follows, the
+# result is the token itself. It never has the rank of the item, because the item from
+# which it was made has been taken out.)
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -879,7 +880,8 @@ def compiled(pattern):
     """Return the pattern as a regular expression of Python's re."""
     if not pattern.isascii():
         raise InputError("a pattern can only have ASCII characters here")
-    # [^ and \p{...}+ are allowed. In signs, they look unlike ^ and }+.
+    # [^ and \p{...}+ are allowed, but contain the refused signs ^ and }+. So we look
+    # for the signs in a copy with [ for [^ and with \p for \p{...}.
     signs = pattern.replace("[^", "[")
     signs = re.sub(r"\\p\{\w+\}", r"\\p", signs)
     for sign in REFUSED:
@@ -898,9 +900,10 @@ def compiled(pattern):
 def whole_characters(text):
     r"""Return the text with halves of characters joined, or replaced by U+FFFD.
 
-    UTF-16, another encoding, writes a character such as 🙂 in two halves. A half can
-    get into a string, for example from JSON, but it has no bytes in UTF-8. So the text
-    is written in UTF-16, with the halves as they are ("surrogatepass"), and read again.
+    A string can contain half of 🙂, for example from JSON: UTF-16, another encoding,
+    has two numbers of 16 bits for it, \ud83d and \ude42. UTF-8 has no bytes for a half.
+    So the text is written in UTF-16, with the halves as they are ("surrogatepass"), and
+    read again.
 
     >>> whole_characters("\ud83d\ude42"), whole_characters("\ud83d!")
     ('🙂', '\ufffd!')
@@ -909,7 +912,7 @@ def whole_characters(text):
 
 
 def split_by(pattern, text):
-    """Return the list of the pieces of a text. See pieces_of()."""
+    """Return the list of the pieces into which the pattern cuts a text."""
     text = whole_characters(text)
     pieces = compiled(pattern).findall(REPLACED.sub(stand_in, text))
     end = 0
@@ -967,7 +970,8 @@ def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
     # Hugging Face's library merges only pairs that the file lists. A vocabulary from a
     # .tiktoken file has tokens, but no pairs. So we list all pairs that make a token,
-    # in the order of the ids.
+    # in the order of the ids. Those that are not needed do no harm, because merging
+    # never meets them.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
