@@ -5,7 +5,8 @@ or parts of words, and each token has a number, its id. GPT-2 has 50,257 tokens,
 most newer models have 100,000 to 260,000. The list of all tokens with their ids is
 called the vocabulary. This lesson learns a vocabulary from a text by byte pair encoding
 (BPE), turns any text into ids, and turns the ids back into text. It also reads the
-vocabularies of real models from their files, tokenizer.json or .tiktoken.
+vocabularies of real models: files such as the tokenizer.json that stands beside each
+model on Hugging Face.
 
     python bpe.py                            show what tokens do
     python bpe.py train FILE... -o tok.json  learn a vocabulary from texts
@@ -138,8 +139,9 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# The rest of the file calls learn(). In section 7, a faster function with the same
-# result takes this name. So once Python has read the whole file, learn() is that one.
+# The rest of the file calls learn(). Section 7 defines a faster learn() with the same
+# result, which replaces this one when Python has read the whole file. Until you have
+# read it, too, think of learn_slowly.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -147,9 +149,10 @@ learn = learn_slowly
 # token was learned, and therefore it is also called the rank of the token.
 #
 # Could abc be learned twice, and get two ids: from ab and c, and from a and bc? No.
-# Look at two places where the bytes a, b and c became one token. No merge crossed their
-# borders, or abc would not be a token there. So what stood beside them had no
-# influence: the same bytes went through the same merges in the same order.
+# Take two places where abc ended as one token. A merge with a byte outside would have
+# put this byte into the token, so all merges were inside abc. Both places began with
+# the same bytes and went through the same merges. So the last merge joined the same
+# pair.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -176,20 +179,19 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged. (A learned token is always made from the same two. In a new word, too, its
-# bytes go through the same merges in the same order.) A lower rank means an earlier
-# merge, so we do the one with the lowest rank first. Then we look again, until no
-# neighbours make a token. These are the steps for "slower":
+# merged. (We learned pairs, and look up only what they make. This is enough, because
+# each token comes from one pair only, as we have just seen.) A lower rank means an
+# earlier merge, so we do the one with the lowest rank first. Then we look again, until
+# no neighbours make a token. These are the steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# Is this really the order of learning? Yes, because the ranks only go up. After merging
-# lo, the only new neighbours are s with lo, and lo with w. If low is a token, it was
-# learned from lo and w, so its rank is higher than that of lo. A merge never makes an
-# earlier one possible.
+# Could a merge make a pair that should have been merged before? No. After merging lo,
+# the only new neighbours are s with lo, and lo with w. If low is a token, it was
+# learned from lo and w, so its rank is higher than that of lo.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -302,9 +304,9 @@ GPT2_PATTERN = "|".join([
 #
 # The ends of lines, \r and \n, are not mixed with the spaces that indent the next line:
 # an x, a newline, four spaces and a y are cut into x, the newline, three spaces, and y
-# with the space before it. The alternative with (?![\s\S]), which says that no
-# character follows, matters only at the very end of a text. There a newline and two
-# spaces are one piece. Without it, they would be two.
+# with the space before it. [\s\S] is any character, so (?![\s\S]) means that nothing
+# follows. It matters only at the very end of a text: there a newline and two spaces are
+# one piece. Without it, the newline would be a piece of its own.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -682,8 +684,8 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                # The pair (right, after) is gone, even if it is the merged pair: in
-                # a a a, the second (a, a) is not merged, but it disappears.
+                # The pair (right, after) is gone. In a a a, the pair (a, a) occurs
+                # twice: one is merged, and this is the other one.
                 counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
@@ -739,30 +741,28 @@ def learn(pieces, n_merges):
 # token that begins at a position, and start_of the start of the token that ends there.
 # At first each byte is a token:
 #
-#     s   l   o   w   e   r       end_of      [1, 2, 3, 4, 5, 6, 6]
-#    0   1   2   3   4   5   6    start_of    [0, 0, 1, 2, 3, 4, 5]
+#     s   l   o   w   e   r       end_of      [1, 2, 3, 4, 5, 6, None]
+#    0   1   2   3   4   5   6    start_of    [None, 0, 1, 2, 3, 4, 5]
 #
 # When er and lo have been merged, these are
 #
-#     s   l   o   w   e   r       end_of      [1, 3, 2, 4, 6, 5, 6]
-#    0   1       3   4       6    start_of    [0, 0, 1, 1, 3, 4, 4]
+#     s   l   o   w   e   r       end_of      [1, 3, None, 4, 6, None, None]
+#    0   1       3   4       6    start_of    [None, 0, 1, 1, 3, 4, 4]
 #
-# When the token that began at 2 has become part of another one, we set end_of[2] = 2,
-# as if an empty token were left there. There is also an empty token at the end of the
-# piece. (start_of[2] and start_of[5] are out of date, but nobody asks for them.)
+# No token begins at 2 and 5 any more, so end_of has None there. (start_of[2] and
+# start_of[5] are out of date, but nobody asks for them.)
 #
 # An item of the heap can be out of date, too, because one of its two tokens was merged
-# with another one. So we join the token that begins at start now with the one after it,
-# and skip the item if the result does not have its rank. (If no token follows, the
-# result is the token itself. It never has the rank of the item, because the item from
-# which it was made has been taken out.)
+# with another one. So we look at what is there now. We skip the item if no token begins
+# at its start any more, if the token there is now the last one, or if it does not make
+# the token of this rank with the one after it.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
     """Return the same list of tokens as merge_piece_slowly(piece, ranks)."""
     n = len(piece)
-    end_of = [*range(1, n + 1), n]
-    start_of = [0, *range(n)]
+    end_of = [*range(1, n + 1), None]
+    start_of = [None, *range(n)]
     heap = []
 
     def remember(start, end):
@@ -775,18 +775,20 @@ def merge_piece(piece, ranks):
     while heap:
         rank, start = divmod(heappop(heap), n)
         middle = end_of[start]  # where the second of the two tokens begins
-        end = end_of[middle]
-        if ranks.get(piece[start:end]) != rank:
-            continue  # the item is out of date
+        if middle is None:
+            continue  # no token begins at start any more
+        end = end_of[middle]  # None if the token at start is now the last one
+        if end is None or ranks.get(piece[start:end]) != rank:
+            continue
         end_of[start] = end
         start_of[end] = start
-        end_of[middle] = middle  # no token begins here any more
+        end_of[middle] = None
         # The new token has a neighbour on its left and on its right.
         if start > 0:
             remember(start_of[start], end)
         if end < n:
             remember(start, end_of[end])
-    return [piece[start:end] for start, end in enumerate(end_of) if start < end]
+    return [piece[start:end] for start, end in enumerate(end_of) if end is not None]
 
 
 # %% 8. The patterns for Python's re
@@ -810,8 +812,8 @@ STAND_INS = {}  # {category: its first character beyond ASCII}
 for code in range(128, 0x10000):
     STAND_INS.setdefault(category(chr(code)), chr(code))
 
-# These characters stay: U+0085 is a space, but not in a category of spaces. The long s
-# and the sign for kelvin count as s and k where a pattern ignores case.
+# Three characters are left as they are. U+0085 is a space, but not in a category of
+# spaces. The long s and the sign for kelvin match s and k where case is ignored.
 KEPT = "\u0085ſ\u212A"
 ALPHABET = [*map(chr, range(128)), *KEPT, *STAND_INS.values()]
 # U+001C to U+001F get a stand-in, too, because only Python's re takes them for spaces.
@@ -882,14 +884,12 @@ def compiled(pattern):
         raise InputError("a pattern can only have ASCII characters here")
     # [^ and \p{...}+ are allowed, but contain the refused signs ^ and }+. So we look
     # for the signs in a copy with [ for [^ and with \p for \p{...}.
-    signs = pattern.replace("[^", "[")
-    signs = re.sub(r"\\p\{\w+\}", r"\\p", signs)
+    signs = re.sub(r"\\p\{\w+\}", r"\\p", pattern.replace("[^", "["))
     for sign in REFUSED:
         if sign in signs:
             raise InputError(f"{sign} in a pattern is not supported here")
-    regex = for_python(pattern)
     try:
-        result = re.compile(regex)
+        result = re.compile(for_python(pattern))
     except Exception as error:  # not only re.error: a{99999999999} is an OverflowError
         raise InputError(f"{pattern!r} cannot be used here: {error}")
     if result.groups:  # findall() would return the groups, and not the pieces
@@ -906,7 +906,7 @@ def whole_characters(text):
     read again.
 
     >>> whole_characters("\ud83d\ude42"), whole_characters("\ud83d!")
-    ('🙂', '\ufffd!')
+    ('🙂', '�!')
     """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -1007,8 +1007,8 @@ def save(tokenizer, path):
 #     single_word                  ignores special tokens that touch a word
 #     truncation, padding          make all texts equally long
 #
-# One thing that a file can ask for is left to the user: a post_processor, which adds
-# special tokens at the beginning or at the end of a text.
+# A post_processor, which puts a special token such as <|begin_of_text|> before each
+# text, is not read. If a model needs this token, add its id yourself.
 
 UNSUPPORTED = """dropout byte_fallback continuing_subword_prefix end_of_word_suffix
     add_prefix_space invert lstrip rstrip single_word truncation padding""".split()
@@ -1091,14 +1091,14 @@ def load(path, pattern=None):
                 raise InputError(f"{i} is no id")
         if len(tokenizer.tokens) < len(tokenizer.ranks) + len(tokenizer.special_tokens):
             raise InputError("two tokens have the same id")
-        if len([token for token in tokenizer.ranks if len(token) == 1]) < 256:
+        if not ranks_of([]).keys() <= tokenizer.ranks.keys():
             raise InputError("a byte has no id")
         tokenizer.pattern = pattern or tokenizer.pattern
         if not tokenizer.pattern:
             raise InputError("it has no pattern: add --pattern gpt2, gpt4 or your own")
         compiled(tokenizer.pattern)  # raises InputError if it is refused
     except Exception as error:  # in a damaged file anything can go wrong
-        raise InputError(f"{path} cannot be used here: {error!r}") from error
+        raise InputError(f"{path} cannot be used here: {error!r}")
     return tokenizer
 
 

@@ -66,7 +66,7 @@ MISTAKES = {
     "6.5": ("elif part in allowed_special:", "elif allowed_special:"),
     "6.6": ("decoder.decode(self.tokens[i])", "self.tokens[i].decode(errors='replace')"),
     "6.7": ("counts[right, after] -= times", "pass"),
-    "6.8": ("ranks.get(piece[start:end]) != rank", "middle == end"),
+    "6.8": (" or ranks.get(piece[start:end]) != rank", ""),
 }
 
 
