@@ -4,9 +4,8 @@ In the lessons before, each character was a token. The tokens of real models are
 or parts of words, and each token has a number, its id. GPT-2 has 50,257 tokens, and
 most newer models have 100,000 to 260,000. The list of all tokens with their ids is
 called the vocabulary. This lesson learns a vocabulary from a text by byte pair encoding
-(BPE), turns any text into ids, and turns the ids back into text. It also reads the
-vocabularies of real models: files such as the tokenizer.json that stands beside each
-model on Hugging Face.
+(BPE), turns any text into ids, and turns the ids back into text. It can also read the
+vocabularies of GPT-2, Llama 3 and other models.
 
     python bpe.py                            show what tokens do
     python bpe.py train FILE... -o tok.json  learn a vocabulary from texts
@@ -140,8 +139,7 @@ def learn_slowly(pieces, n_merges):
 
 
 # The rest of the file calls learn(). Section 7 defines a faster learn() with the same
-# result, which replaces this one when Python has read the whole file. Until you have
-# read it, too, think of learn_slowly.
+# result, which replaces this one when Python has read the whole file.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -149,10 +147,9 @@ learn = learn_slowly
 # token was learned, and therefore it is also called the rank of the token.
 #
 # Could abc be learned twice, and get two ids: from ab and c, and from a and bc? No.
-# Take two places where abc ended as one token. A merge with a byte outside would have
-# put this byte into the token, so all merges were inside abc. Both places began with
-# the same bytes and went through the same merges. So the last merge joined the same
-# pair.
+# Suppose that ab and c are merged first. Wherever abc is to become a token, the same
+# merges were made inside these bytes before, so ab and c stand there, too. All of them
+# are merged now, so none is left for a and bc.
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -191,7 +188,7 @@ def ranks_of(pairs):
 #
 # Could a merge make a pair that should have been merged before? No. After merging lo,
 # the only new neighbours are s with lo, and lo with w. If low is a token, it was
-# learned from lo and w, so its rank is higher than that of lo.
+# learned from lo and w, because lo came first there, too. So its rank is higher.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -304,9 +301,8 @@ GPT2_PATTERN = "|".join([
 #
 # The ends of lines, \r and \n, are not mixed with the spaces that indent the next line:
 # an x, a newline, four spaces and a y are cut into x, the newline, three spaces, and y
-# with the space before it. [\s\S] is any character, so (?![\s\S]) means that nothing
-# follows. It matters only at the very end of a text: there a newline and two spaces are
-# one piece. Without it, the newline would be a piece of its own.
+# with the space before it. ([\s\S] is any character, so (?![\s\S]) means that none
+# follows.)
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -465,9 +461,11 @@ class Tokenizer:
     # other, and a chat program wants to show the text as it grows. But a token may end
     # in the middle of a character: 🙂 can be four tokens of one byte each. The first
     # three must wait for the fourth. Python has a decoder that remembers incomplete
-    # characters. codecs.getincrementaldecoder("utf-8") gives its class. We call it
-    # Decoder, and make one with Decoder("replace"), which writes U+FFFD for what is not
-    # valid. decoder.decode(data) returns the characters that are complete.
+    # characters:
+    #
+    #     Decoder = codecs.getincrementaldecoder("utf-8")    a class
+    #     decoder = Decoder("replace")    writes U+FFFD for what is not valid
+    #     decoder.decode(data)            returns the characters that are complete
 
     # exercise 6.6: characters that are not yet complete
     def decode_stream(self, ids):
@@ -626,6 +624,11 @@ def show_effects(tokenizer):
 #     x  a  b  y      (x, a), (a, b) and (b, y) lose an occurrence
 #     x   ab   y      (x, ab) and (ab, y) gain one
 #
+# And here (a, a) is merged:
+#
+#     a  a  a         (a, a) loses both occurrences, although only one is merged
+#      aa   a         (aa, a) gains one
+#
 # Third, a heap finds the most frequent pair without a search. It holds (-count, pair)
 # for each pair, so the most frequent pair has the smallest item. This is the heap of
 # our first example, aaabdaaabac:
@@ -684,8 +687,6 @@ def merge_and_count(tokens, pair, times, counts):
                 new_pairs.add((before, new_token))
             if i + 1 < len(tokens):
                 after = tokens[i + 1]
-                # The pair (right, after) is gone. In a a a, the pair (a, a) occurs
-                # twice: one is merged, and this is the other one.
                 counts[right, after] -= times
                 counts[new_token, after] += times
                 new_pairs.add((new_token, after))
@@ -753,9 +754,11 @@ def learn(pieces, n_merges):
 # start_of[5] are out of date, but nobody asks for them.)
 #
 # An item of the heap can be out of date, too, because one of its two tokens was merged
-# with another one. So we look at what is there now. We skip the item if no token begins
-# at its start any more, if the token there is now the last one, or if it does not make
-# the token of this rank with the one after it.
+# with another one. So we skip an item
+#
+#     if no token begins at its start any more,
+#     if the token that begins there is the last one now, or
+#     if the token makes another token, or none, with the one after it.
 
 # exercise 6.8 (hard): encoding a long piece
 def merge_piece(piece, ranks):
@@ -1023,8 +1026,7 @@ def ranks_in(model, special_tokens):
     # ["a", "b"], and join() makes "ab" of it.
     made = ["".join(pair).replace(" ", "") for pair in model["merges"]]
     # Hugging Face's library goes by the order of the merges, and we by the order of the
-    # ids. Suppose a file lists (a, b) before (b, c), but bc has a lower id than ab. In
-    # abc the library would merge ab, and we would merge bc.
+    # ids. These must agree.
     made_ids = [ids[name] for name in made]
     if made_ids != sorted(made_ids):
         raise InputError("the merges are not in the order of the ids")
