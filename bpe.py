@@ -138,19 +138,17 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# The rest of the file calls learn(). Section 7 defines a faster learn() with the same
-# result, which replaces this one when Python has read the whole file.
+# The rest of the file calls learn(). Section 7 has a faster learn() with the same
+# result, which replaces this one. Up to there, learn() is learn_slowly().
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
 # next ones, in the order in which they were learned. So an id also says how early its
 # token was learned, and therefore it is also called the rank of the token.
 #
-# Could abc be learned twice, and get two ids: from ab and c, and from a and bc? No.
-# Look at all places where abc will become one token. Until then no token crosses its
-# edges there, because merges are never undone. So what happens inside depends only on
-# a, b and c, and at any moment all these places look the same. If one of them shows
-# ab·c, all do, and the merge of ab and c takes them all.
+# No token is learned twice. Could abc come from ab and c in one place, and from a and
+# bc in another? No: in both places the same bytes go through the same merges in the
+# same order. (You may believe this for now, and go on.)
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -177,10 +175,10 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged. (We learned pairs, and look up only what they make. This is enough, because
-# each token comes from one pair only, as we have just seen.) A lower rank means an
-# earlier merge, so we do the one with the lowest rank first. Then we look again, until
-# no neighbours make a token. These are the steps for "slower":
+# merged. (We look up low, and not the pair lo and w, because a token is always made
+# from the same pair.) A lower rank means an earlier merge, so we do the one with the
+# lowest rank first. Then we look again, until no neighbours make a token. These are the
+# steps for "slower":
 #
 #     s l o w e r     lo has rank 257, and er has rank 256: merge e and r
 #     s l o w er      lo has rank 257: merge l and o
@@ -237,15 +235,15 @@ def ids_of(piece, ranks):
 # may choose ids whose bytes are not valid UTF-8, such as half a character. Then U+FFFD,
 # the replacement character �, takes their place.
 
-def text_of(ids, tokens):
-    """Return the text of a list of ids. tokens is a dict {id: token}.
+def text_of(ids, token_of):
+    """Return the text of a list of ids. token_of is a dict {id: token}.
 
     >>> ranks = ranks_of(learn(["low", "lower", "lowest"], 2))
-    >>> tokens = {i: token for token, i in ranks.items()}
-    >>> text_of(ids_of("slower", ranks), tokens)
+    >>> token_of = {i: token for token, i in ranks.items()}
+    >>> text_of(ids_of("slower", ranks), token_of)
     'slower'
     """
-    return b"".join([tokens[i] for i in ids]).decode(errors="replace")
+    return b"".join([token_of[i] for i in ids]).decode(errors="replace")
 
 
 # This is a whole tokenizer: it learns from one text, and encodes and decodes others.
@@ -300,10 +298,14 @@ GPT2_PATTERN = "|".join([
 # A number takes nothing along. It is cut into groups of up to three digits, with {1,3},
 # because otherwise many tokens would be spent on single numbers, such as years.
 #
-# The ends of lines, \r and \n, are not mixed with the spaces that indent the next line:
-# an x, a newline, four spaces and a y are cut into x, the newline, three spaces, and y
-# with the space before it. At the end of a text, spaces and ends of lines stay one
-# piece: [\s\S] is any character, so (?![\s\S]) means that none follows.
+# The ends of lines, \r and \n, are not mixed with the spaces that indent the next line.
+# Otherwise each depth of indentation would need a token of its own with \n in it:
+#
+#     x\n    y         x, the end of a line, four spaces and y
+#     x·\n·   · y      its four pieces
+#
+# At the end of a text, spaces and ends of lines stay one piece: [\s\S] is any
+# character, so (?![\s\S]) means that none follows.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -593,14 +595,14 @@ def show_effects(tokenizer):
 # Does gpt.py learn names better from tokens than from letters? Make ids.txt with 512
 # tokens, type python gpt.py --ids ids.txt, and compare with python gpt.py.
 #     No, not with as many layers, channels and training steps. The dev losses are 3.925
-#     nats per token and 2.170 nats per letter. A token is longer than a letter, so
-#     compare the loss of all dev names together. They are 3,459 tokens or 5,897
-#     letters, where the end of each name counts as one, too:
+#     nats per token and 2.170 nats per letter. These are different units, so multiply
+#     each by its count. Then both say what all dev names cost together. (The end of a
+#     name counts as a token, and as a letter.)
 #         tokens     3459 * 3.925 = 13577 nats
 #         letters    5897 * 2.170 = 12796 nats
 #     One reason is that the names are few: there are only 27,869 tokens in the train
-#     part, from which to learn 512 embeddings. In exchange, writing a name takes fewer
-#     runs of the network.
+#     part, from which to learn the embeddings of all tokens. In exchange, writing a
+#     name takes fewer runs of the network.
 #
 # Do the merges lead to the fewest tokens possible? Write a function that tries all ways
 # to cut a name into tokens, and compare.
@@ -644,9 +646,9 @@ def show_effects(tokenizer):
 # A heap is a list, drawn here row by row, with one rule: no item is larger than an item
 # right below it. So the smallest item is at the top. heappush() puts an item at the end
 # of the list, and swaps it with the one above it as long as that is larger. heappop()
-# takes the smallest item away, moves the last one to the top, and swaps it with the
-# smaller one below it as long as that is smaller than it. With a million items, either
-# takes at most 20 swaps.
+# takes the smallest item away, puts the last one in its place, and swaps it with the
+# smaller of the two below it until neither is smaller. With a million items, either
+# takes only some 20 swaps.
 #
 # When a count changes, we would have to search the whole heap for its item. Instead the
 # old item stays, and is checked when it comes to the top. In the example, these are the
