@@ -138,8 +138,8 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# The rest of the file calls learn(). Section 7 has a faster learn() with the same
-# result, which replaces this one. Up to there, learn() is learn_slowly().
+# The rest of the file calls learn(). While you read, think of learn_slowly(). When the
+# file runs, the faster learn() of section 7 takes its place.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -148,7 +148,7 @@ learn = learn_slowly
 #
 # No token is learned twice. Could abc come from ab and c in one place, and from a and
 # bc in another? No: in both places the same bytes go through the same merges in the
-# same order. (You may believe this for now, and go on.)
+# same order. (You may believe this, and go on.)
 
 # exercise 6.3: from pairs to ids
 def ranks_of(pairs):
@@ -175,8 +175,8 @@ def ranks_of(pairs):
 # We could go through the whole list of merges, but most of its pairs do not occur in
 # the word. Only tokens that stand side by side can be merged. So we join every two
 # neighbours in the word, and look the result up. If it is a token, the two can be
-# merged. (We look up low, and not the pair lo and w, because a token is always made
-# from the same pair.) A lower rank means an earlier merge, so we do the one with the
+# merged. (ranks has tokens, and not pairs. This is enough, because low is only ever
+# made from lo and w.) A lower rank means an earlier merge, so we do the one with the
 # lowest rank first. Then we look again, until no neighbours make a token. These are the
 # steps for "slower":
 #
@@ -185,9 +185,10 @@ def ranks_of(pairs):
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# Could a merge make a pair that should have been merged before? No. After merging lo,
-# the only new neighbours are s with lo, and lo with w. A token that is made from lo was
-# learned after lo, so its rank is higher.
+# Could a merge make a pair that should have been merged before? Not in a vocabulary
+# that was learned by merging. After merging lo, the only new neighbours are s with lo,
+# and lo with w. A token that is made from lo was learned after lo, so its rank is
+# higher.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -259,8 +260,9 @@ def text_of(ids, token_of):
 #     In· 2024·,· they·'re· paying· 50·  · dollars
 #
 # A word takes the space before it along, so that a text needs no extra tokens for most
-# of its spaces. GPT-2's pattern has six alternatives. At each position, the first one
-# that fits cuts off the next piece. These are its signs:
+# of its spaces. GPT-2's pattern has six alternatives here. (OpenAI's file writes it in
+# another way, but it cuts the same pieces.) At each position, the first one that fits
+# cuts off the next piece. These are its signs:
 #
 #     \p{L}         any letter of any alphabet
 #     \p{N}         any digit, or another numeral
@@ -419,10 +421,10 @@ class Tokenizer:
             raise InputError(f"{vocab_size} tokens are too few: 256 are bytes")
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
-        # The special tokens get the next ids. If learning has stopped early, there are
-        # more ids than special tokens, and zip() leaves out the rest.
-        special_ids = zip(special_tokens, range(len(ranks), vocab_size))
-        return cls(ranks, pattern, dict(special_ids))
+        special_ids = {}
+        for k, string in enumerate(special_tokens):
+            special_ids[string] = len(ranks) + k
+        return cls(ranks, pattern, special_ids)
 
     def encode_ordinary(self, text):
         """Return the ids of a text, with special tokens as ordinary text."""
@@ -705,8 +707,8 @@ def learn(pieces, n_merges):
     words = [single_bytes(piece.encode()) for piece in piece_counts]
     times = list(piece_counts.values())
     counts = Counter()
-    # {pair: the numbers of the words with it}. Some may have lost the pair since. Then
-    # merge_and_count() finds nothing in them.
+    # {pair: the positions in words where it was seen}. A word may have lost the pair
+    # since. Then merge_and_count() finds nothing in it.
     where = defaultdict(set)
     for w, tokens in enumerate(words):
         for pair in pairwise(tokens):
@@ -740,12 +742,12 @@ def learn(pieces, n_merges):
 # neighbours that make a token: the rank of the token, and where it begins. For
 # "slower", these are (256, 4) for er, and (257, 1) for lo. Numbers are faster to
 # compare than tuples, so in the heap we write rank * n + start, where n is the length
-# of the piece. divmod() gives rank and start back.
+# of the piece. start is always below n, so this sorts by rank and then by start.
+# divmod() gives both back.
 #
 # The piece itself never changes. We only note where its tokens begin and end. Positions
-# are between the bytes: 0 is before s, and 6 is after r. end_of has the end of the
-# token that begins at a position, and start_of the start of the token that ends there.
-# At first each byte is a token:
+# are between the bytes: 0 is before s, and 6 is after r. If a token goes from 1 to 3,
+# then end_of[1] is 3 and start_of[3] is 1. At first each byte is a token:
 #
 #     s   l   o   w   e   r       end_of      [1, 2, 3, 4, 5, 6, None]
 #    0   1   2   3   4   5   6    start_of    [None, 0, 1, 2, 3, 4, 5]
@@ -869,7 +871,9 @@ def for_python(pattern):
 
 
 # The next list is for safety, and you can skip it. Other libraries read these signs in
-# another way than Python's re, so the ids could be wrong without a word.
+# another way than Python's re. For example, Python's $ fits at the end of a text, and
+# also before a newline that ends it. So the ids could be wrong, and nobody would
+# notice.
 
 REFUSED = (
     r"$ ^ \A \Z \b \B "          # the edges of texts, lines and words
@@ -973,8 +977,8 @@ def save(tokenizer, path):
     """Write the tokenizer to a tokenizer.json."""
     # Hugging Face's library merges only pairs that the file lists. A vocabulary from a
     # .tiktoken file has tokens, but no pairs. So we list all pairs that make a token,
-    # in the order of the ids. Those that are not needed do no harm: merging never meets
-    # them, because a learned token always comes from the same pair.
+    # in the order of the ids. For abc, these can be (ab, c) and (a, bc). Merging meets
+    # only one of them, so the other one does no harm.
     ranks = tokenizer.ranks
     vocab = {}
     merges = []
