@@ -138,8 +138,8 @@ def learn_slowly(pieces, n_merges):
     return pairs
 
 
-# The rest of the file calls learn(). While you read, think of learn_slowly(). When the
-# file runs, the faster learn() of section 7 takes its place.
+# The rest of the file calls learn(). Python looks this name up only when a function
+# runs. By then section 7 has defined a faster learn(), with the same result.
 learn = learn_slowly
 
 # Each token needs an id. The bytes get the ids 0 to 255. The learned tokens get the
@@ -185,10 +185,10 @@ def ranks_of(pairs):
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# Could a merge make a pair that should have been merged before? Not in a vocabulary
-# that was learned by merging. After merging lo, the only new neighbours are s with lo,
-# and lo with w. A token that is made from lo was learned after lo, so its rank is
-# higher.
+# Could a merge make neighbours whose token has a lower rank than its own? Not in a
+# vocabulary that was learned by merging. After merging lo, the only new neighbours are
+# s with lo, and lo with w. A token that is made from lo was learned after lo, so its
+# rank is higher.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -296,9 +296,10 @@ GPT2_PATTERN = "|".join([
 ])
 
 # GPT-4's pattern ignores case in the first alternative, with (?i:...), so that IT'S is
-# cut like it's. A word can take other signs along than a space, as in .append or [self.
-# A number takes nothing along. It is cut into groups of up to three digits, with {1,3},
-# because otherwise many tokens would be spent on single numbers, such as years.
+# cut like it's. A word may take another sign along instead of a space: .append and
+# [self are single pieces. A number takes nothing along. It is cut into groups of up to
+# three digits, with {1,3}, because otherwise many tokens would be spent on single
+# numbers, such as years.
 #
 # The ends of lines, \r and \n, are not mixed with the spaces that indent the next line.
 # Otherwise each depth of indentation would need a token of its own with \n in it:
@@ -306,8 +307,8 @@ GPT2_PATTERN = "|".join([
 #     x\n    y         x, the end of a line, four spaces and y
 #     x·\n·   · y      its four pieces
 #
-# At the end of a text, spaces and ends of lines stay one piece: [\s\S] is any
-# character, so (?![\s\S]) means that none follows.
+# At the end of a text, spaces and ends of lines stay one piece, which \s*[\r\n]+ would
+# cut in two. [\s\S] is any character, so (?![\s\S]) means that none follows.
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -422,8 +423,8 @@ class Tokenizer:
         pieces = pieces_of(text, pattern)
         ranks = ranks_of(learn(pieces, n_merges))
         special_ids = {}
-        for k, string in enumerate(special_tokens):
-            special_ids[string] = len(ranks) + k
+        for string in special_tokens:
+            special_ids[string] = len(ranks) + len(special_ids)
         return cls(ranks, pattern, special_ids)
 
     def encode_ordinary(self, text):
@@ -537,8 +538,8 @@ class Tokenizer:
 #     "the· same· token· "
 #
 # In the texts that a model learns from, the space before a word is the beginning of the
-# word's token. Here it is a token of its own. So the next token must be a word without
-# its space, and the model has hardly ever seen one after a space that stands alone.
+# word's token. Here it is a token of its own. So if a word follows, it is one without
+# its space, and the model has hardly ever seen this after a space that stands alone.
 #
 # A model sees only ids, and an id does not say which letters its token has. So spelling
 # and counting letters are hard for it. A rare name becomes many small tokens. And this
@@ -899,8 +900,8 @@ def compiled(pattern):
         result = re.compile(for_python(pattern))
     except Exception as error:  # not only re.error: a{99999999999} is an OverflowError
         raise InputError(f"{pattern!r} cannot be used here: {error}")
-    if result.groups:  # findall() would return the groups, and not the pieces
-        raise InputError("write (?:...) in place of (...) in a pattern")
+    if result.groups or "}+" in result.pattern:  # some read a{2}+ as (?:a{2})+
+        raise InputError("(...) or {...}+ in a pattern is not supported: use (?:...)")
     return result
 
 
@@ -998,7 +999,7 @@ def save(tokenizer, path):
         root["normalizer"] = {"type": tokenizer.normal_form}
     root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = tokenizer.pattern
     root["model"] |= {"vocab": vocab, "merges": merges}
-    Path(path).write_text(json.dumps(root), encoding="utf-8")
+    Path(path).write_text(json.dumps(root), "utf-8")
 
 
 # A file can use settings that we do not have. They would silently change the ids, so we

@@ -276,7 +276,7 @@ INVALID = r"(?:a a) [a *a a\ a{99999999999} \p \pL \p{L \p{Han} [\p{Greek}a]"
 # refuses them. It refuses the signs that section 8 lists ([!--b], for example, means ! to - and b,
 # or else ! without b), brackets within brackets, groups, and characters beyond ASCII: in the text,
 # stand-ins take their place.
-REFUSED = r"""a$ ^a \A a\Z \b \B \w [\w] \W [\W] a*+ a?+ a++ []a] [^]a] [a&&b] [a||b] [!--b]
+REFUSED = r"""a$ ^a \A a\Z \b \B \w [\w] \W [\W] a*+ a?+ a++ a{2}+ []a] [^]a] [a&&b] [a||b] [!--b]
     [a~~b] [+-\p{L}] [\n-z] [\r-z] [\t-z] \xe9 \u00e9 \U000000e9 \N{BULLET} \0 \101 \251
     \351 (?i:\p{L}) (?i)a (?m:.) (?s:.) (?x:a) (?a:a) (?u:a) (?#)a [a[b]] (a) (?P<x>a) é
     [é]"""
