@@ -307,8 +307,9 @@ GPT2_PATTERN = "|".join([
 #     x\n    y         x, the end of a line, four spaces and y
 #     x·\n·   · y      its four pieces
 #
-# At the end of a text, spaces and ends of lines stay one piece, which \s*[\r\n]+ would
-# cut in two. [\s\S] is any character, so (?![\s\S]) means that none follows.
+# At the end of a text, spaces and ends of lines stay one piece. [\s\S] is any
+# character, so (?![\s\S]) means that none follows. ($ would nearly do, but Python's $
+# also fits before a last newline.)
 
 GPT4_PATTERN = "|".join([
     r"'(?i:[sdmt]|ll|ve|re)",       # IT'S as well as it's
@@ -538,8 +539,8 @@ class Tokenizer:
 #     "the· same· token· "
 #
 # In the texts that a model learns from, the space before a word is the beginning of the
-# word's token. Here it is a token of its own. So if a word follows, it is one without
-# its space, and the model has hardly ever seen this after a space that stands alone.
+# word's token. A lone space, and then a word without its space, hardly ever occur. This
+# prompt forces the model into the rare case, so end a prompt without a space.
 #
 # A model sees only ids, and an id does not say which letters its token has. So spelling
 # and counting letters are hard for it. A rare name becomes many small tokens. And this
@@ -872,9 +873,8 @@ def for_python(pattern):
 
 
 # The next list is for safety, and you can skip it. Other libraries read these signs in
-# another way than Python's re. For example, Python's $ fits at the end of a text, and
-# also before a newline that ends it. So the ids could be wrong, and nobody would
-# notice.
+# another way than Python's re, as they do with $. So the ids could be wrong, and nobody
+# would notice.
 
 REFUSED = (
     r"$ ^ \A \Z \b \B "          # the edges of texts, lines and words
@@ -900,7 +900,8 @@ def compiled(pattern):
         result = re.compile(for_python(pattern))
     except Exception as error:  # not only re.error: a{99999999999} is an OverflowError
         raise InputError(f"{pattern!r} cannot be used here: {error}")
-    if result.groups or "}+" in result.pattern:  # some read a{2}+ as (?:a{2})+
+    # findall() would return groups, not pieces. Some libraries read a{2}+ as (?:a{2})+.
+    if result.groups or "}+" in result.pattern:
         raise InputError("(...) or {...}+ in a pattern is not supported: use (?:...)")
     return result
 
