@@ -185,10 +185,11 @@ def ranks_of(pairs):
 #     s lo w er       low has rank 258: merge lo and w
 #     s low er        no neighbours make a token: the ids are 115, 258, 256
 #
-# Could a merge make neighbours whose token has a lower rank than its own? Not in a
-# vocabulary that was learned by merging. After merging lo, the only new neighbours are
-# s with lo, and lo with w. A token that is made from lo was learned after lo, so its
-# rank is higher.
+# Could a merge make neighbours whose token has a lower rank than the merged one? Then
+# we would not keep to the order of learning. But in a vocabulary that was learned by
+# merging, this cannot happen. After merging lo, the only new neighbours are s with lo,
+# and lo with w. A token that is made from lo was learned after lo, so its rank is
+# higher.
 
 # exercise 6.4: encoding a piece
 def merge_piece_slowly(piece, ranks):
@@ -251,10 +252,10 @@ def text_of(ids, token_of):
 # The rest of the lesson is about what else the tokenizers of real models have.
 
 # %% 4. Splitting
-# Why is a text cut into pieces before anything is merged? Without this, learning would
-# spend its tokens on "dog.", "dog!" and "dog?", and on phrases such as "of the". A
-# model would see a new token for dog in each of them, and learn each one anew. So a
-# regular expression, the pattern, first cuts the text into pieces:
+# Why is a text cut into pieces before anything is merged? Without this, many tokens
+# would be phrases such as "of the". And "dog.", "dog!" and "dog?" would be three
+# tokens, each of which a model would have to learn anew. So a regular expression, the
+# pattern, first cuts the text into pieces:
 #
 #     In 2024, they're paying 50   dollars
 #     In· 2024·,· they·'re· paying· 50·  · dollars
@@ -268,8 +269,8 @@ def text_of(ids, token_of):
 #     \p{N}         any digit, or another numeral
 #     \s            a space, a tab or the end of a line
 #     \S            any character that is not \s
-#     [...]         any of the characters that are listed here
-#     [^...]        any character that is not listed here
+#     [...]         any of the characters between the brackets
+#     [^...]        any character that is not between the brackets
 #     |             stands between alternatives
 #     ?             makes what stands before it optional
 #     +             one or more times
@@ -872,9 +873,9 @@ def for_python(pattern):
     return translated
 
 
-# The next list is for safety, and you can skip it. Other libraries read these signs in
-# another way than Python's re, as they do with $. So the ids could be wrong, and nobody
-# would notice.
+# The next list is for safety, and you can skip it. With these signs, the ids could be
+# wrong, and nobody would notice: either other libraries read them in another way than
+# Python's re, or they may meet a stand-in where they look for a character.
 
 REFUSED = (
     r"$ ^ \A \Z \b \B "          # the edges of texts, lines and words
